@@ -1,0 +1,67 @@
+# Everything runs from .venv, which the first target that needs it creates from the hashed locks.
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+STAMPS := $(VENV)/.stamps
+NODE_FOLDERS := $(patsubst %/package.json,%,$(wildcard tests/*/package.json))
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+export PATH := $(VENV)/bin:$(PATH)
+export npm_config_audit := false
+export npm_config_fund := false
+export npm_config_update_notifier := false
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint setup setup-test programs lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## take an issue to a merged pull request on this machine, without any account
+	@rig demo $(ARGS)
+
+test: setup-test ## set up what is missing, then check and test everything
+	@python -m pytest $(ARGS)
+
+lint: $(STAMPS)/test ## ruff, pyright, import-linter
+	ruff check
+	ruff format --check
+	pyright
+	lint-imports
+
+setup: $(STAMPS)/run ## the environment that `rig` runs in
+
+setup-test: programs $(STAMPS)/test $(NODE_FOLDERS:%=%/node_modules/.stamp) ## the environment that the tests run in
+
+programs:
+	@$(PYTHON) scripts/programs.py test
+
+lock: $(STAMPS)/uv ## resolve the locks again from the ranges in pyproject.toml and package.json
+	$(COMPILE) --upgrade pyproject.toml --group dev --group setup --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --group setup --output-file requirements-setup.lock
+	$(foreach folder,$(NODE_FOLDERS),npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(folder);)
+
+clean: ## remove everything that `make` made
+	rm -rf .venv dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(NODE_FOLDERS:%=%/node_modules)
+
+$(STAMPS)/uv: requirements-setup.lock
+	@$(PYTHON) scripts/programs.py run
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-setup.lock
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: $(STAMPS)/uv requirements.lock pyproject.toml
+	@scripts/install.sh requirements.lock
+	@uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/run requirements-dev.lock
+	@scripts/install.sh requirements-dev.lock
+	@touch $@
+
+%/node_modules/.stamp: %/package.json %/package-lock.json $(STAMPS)/test
+	npm ci --prefix $*
+	@touch $@
