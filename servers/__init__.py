@@ -1,0 +1,1 @@
+"""The MCP servers of the rig, one folder each, all of one shape."""

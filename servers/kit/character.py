@@ -1,0 +1,184 @@
+"""The character file: who an agent is, what it may use, what it may cost; mistakes are named with their line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from servers.kit.errors import InvalidInput
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpServer(_Strict):
+    """An MCP server reached over Streamable HTTP."""
+
+    url: str | None = Field(None, description="Endpoint; by default the rig's own server of this name")
+    tools: list[str] = Field(
+        default_factory=list, description="Tools that the model may call; none by default"
+    )
+
+
+class StdioServer(_Strict):
+    """An MCP server started beside the agent and spoken to over stdin and stdout."""
+
+    command: str = Field(description="Program to start")
+    args: list[str] = Field(default_factory=list, description="Its arguments")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment it sees besides PATH and HOME")
+    tools: list[str] = Field(
+        default_factory=list, description="Tools that the model may call; none by default"
+    )
+
+
+class Llm(_Strict):
+    """Which model thinks."""
+
+    provider: Literal["anthropic"] = Field("anthropic", description="How the model is reached")
+    model: str = Field("claude-sonnet-5-5", description="Model name as the provider knows it")
+    max_tokens: int = Field(16_000, ge=256, le=128_000, description="Longest single answer, in tokens")
+
+
+class Budget(_Strict):
+    """When a run has to stop."""
+
+    turns: int = Field(60, ge=1, le=1000, description="Model calls per run")
+    usd: float = Field(5.0, gt=0, le=1000, description="US dollars per run")
+    minutes: float = Field(60, gt=0, le=1440, description="Wall-clock minutes per run")
+
+
+class Git(_Strict):
+    """The name under which the agent commits."""
+
+    name: str = Field(min_length=1, max_length=100)
+    email: str = Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=200)
+
+
+class Character(_Strict):
+    """One agent: everything that distinguishes it from the others."""
+
+    name: Name = Field(description="Identity on tokens, claims and events, such as dev-e-python")
+    title: str = Field("", description="Name for people, such as Dev-E (Python)")
+    role: Literal["dev", "review"] = Field(
+        description="What work it is offered: dev implements, review reviews"
+    )
+    stacks: list[Name] = Field(default_factory=list, description="Stacks it can work on; empty: any")
+    personality: str = Field(min_length=1, description="System prompt")
+    llm: Llm = Field(default_factory=Llm)
+    mcp_servers: dict[Name, HttpServer | StdioServer] = Field(default_factory=dict, alias="mcpServers")
+    budget: Budget = Field(default_factory=Budget)
+    git: Git
+    heartbeat_seconds: float = Field(20, ge=0.1, le=120, alias="heartbeatSeconds")
+    instances: int = Field(1, ge=1, le=32, description="How many may run at once in embedded mode")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unnest(cls, data: Any) -> Any:
+        """Accept the older form with everything below one key `character:`."""
+        if isinstance(data, dict) and set(cast(dict[str, Any], data)) == {"character"}:
+            return cast(dict[str, Any], data)["character"]
+        return cast(Any, data)
+
+
+def parse(text: str, source: str) -> Character:
+    """Read a character.
+
+    Args:
+        text: YAML.
+        source: File name for messages.
+
+    Raises:
+        InvalidInput: Every mistake, each as `file:line: key: what is wrong`.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = _yaml_line(error)
+        raise InvalidInput(
+            f"{source}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        ) from error
+    if not isinstance(data, dict):
+        raise InvalidInput(f"{source}:1: a character is a mapping of keys to values.")
+    _refuse_repeated_keys(node, source)
+    try:
+        return Character.model_validate(data)
+    except ValidationError as error:
+        nested = set(cast(dict[str, Any], data)) == {"character"}
+        problems = [_problem(source, node, problem, nested) for problem in error.errors(include_url=False)]
+        raise InvalidInput("\n".join(dict.fromkeys(problems))) from error
+
+
+def load(path: Path) -> Character:
+    """Read the character file at `path`; the same errors as `parse`, and InvalidInput if it cannot be read."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: cannot be read ({error}).") from error
+
+
+def load_all(folder: Path) -> dict[str, Character]:
+    """The catalogue: every `*.yaml` of `folder` by name.
+
+    Raises:
+        InvalidInput: A file is wrong, or two files have one name.
+    """
+    catalogue: dict[str, Character] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        character = load(path)
+        if character.name in catalogue:
+            raise InvalidInput(f"{path}: the name {character.name} is taken by another file.")
+        catalogue[character.name] = character
+    return catalogue
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a character file, for editors."""
+    return Character.model_json_schema(by_alias=True)
+
+
+def _yaml_line(error: yaml.YAMLError) -> int:
+    mark = cast("yaml.Mark | None", getattr(error, "problem_mark", None))
+    return mark.line + 1 if mark else 1
+
+
+def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> str:
+    # pydantic names the members of a union in the location; they are not keys of the file
+    path = [
+        str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*", str(part))
+    ]
+    line = _line_of(node, (["character"] if nested else []) + path)
+    what = "unknown key" if problem["type"] == "extra_forbidden" else str(problem["msg"])
+    return f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"
+
+
+def _line_of(node: yaml.Node, path: list[str]) -> int:
+    """The line of the key at `path`, or of the deepest part of it that exists."""
+    line = node.start_mark.line
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line
+    return line + 1
+
+
+def _refuse_repeated_keys(node: yaml.Node, source: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise InvalidInput(f"{source}:{key.start_mark.line + 1}: {key.value}: the key stands twice")
+            seen.add(key.value)
+            _refuse_repeated_keys(value, source)

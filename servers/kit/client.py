@@ -1,0 +1,138 @@
+"""A client of one MCP server over HTTP that survives restarts and gives back the rig's errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import uuid4
+
+import stamina
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.types import CallToolResult, TextContent, Tool
+
+from servers.kit.errors import RigError, Unauthenticated, Unavailable, from_wire
+
+PROTOCOL = "2026-07-28"
+Meta = Mapping[str, Any]
+
+
+class ToolClient:
+    """Calls tools of the server at `url`, one short connection a call over kept-alive HTTP.
+
+    Args:
+        url: The server's Streamable HTTP endpoint, such as `http://127.0.0.1:7700/mcp/conductor`.
+        token: Gives the bearer token for the next call, so that a renewed one is used at once.
+        meta: Gives the `_meta` that goes with every call.
+        attempts: How often a call is made before an unreachable server is an error.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        meta: Callable[[], Meta] = dict,
+        attempts: int = 8,
+        timeout_seconds: float = 60,
+    ) -> None:
+        self.url = url
+        self._token = token
+        self._meta = meta
+        self._attempts = attempts
+        self._timeout = timeout_seconds
+        self._http = create_mcp_http_client()
+        self._http.event_hooks = {"response": [self._note_status]}
+        self._last_status = 0
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None
+    ) -> Any:
+        """Call `tool` and return its structured answer (its text where it has no structure).
+
+        The same `rig/request_id` goes with every attempt, so a retried write happens once.
+
+        Raises:
+            RigError: What the server refused, as its own class; Unavailable when it cannot be reached.
+        """
+        sent = {"rig/request_id": str(uuid4()), **self._meta(), **(meta or {})}
+        result = cast(
+            CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent)
+        )
+        return _answer(result)
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools that the token's role may call."""
+        return (await self._retrying("list_tools")).tools
+
+    async def aclose(self) -> None:
+        """Close the kept-alive connections."""
+        await self._http.aclose()
+
+    async def _retrying(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        async for attempt in stamina.retry_context(
+            on=Unavailable, attempts=self._attempts, timeout=None, wait_initial=0.05, wait_max=2.0
+        ):
+            with attempt:
+                return await self._once(method, *args, **kwargs)
+        raise AssertionError("unreachable")
+
+    async def _once(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        # The SDK cancels the task that holds the client when the connection breaks: give it one of its own.
+        call = asyncio.ensure_future(self._connected(method, *args, **kwargs))
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.wait([call])
+        except TimeoutError as error:
+            raise Unavailable(f"{self.url} did not answer within {self._timeout:g} s.") from error
+        finally:
+            call.cancel()
+        if call.cancelled():
+            raise Unavailable(f"The connection to {self.url} broke.")
+        if error := call.exception():
+            raise self._meaning(error) from error
+        return call.result()
+
+    async def _connected(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
+        async with Client(transport, mode=PROTOCOL, cache=None) as client:
+            return await getattr(client, method)(*args, **kwargs)
+
+    async def _note_status(self, response: Any) -> None:
+        self._last_status = response.status_code
+
+    def _meaning(self, error: BaseException) -> RigError:
+        text = "; ".join(str(leaf) or type(leaf).__name__ for leaf in _leaves(error))
+        if self._last_status == 401:
+            return Unauthenticated(f"{self.url} does not accept the token. Get one with `rig token issue`.")
+        return Unavailable(f"{self.url} cannot be reached ({text}).")
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [
+            leaf
+            for child in cast(BaseExceptionGroup[BaseException], error).exceptions
+            for leaf in _leaves(child)
+        ]
+    return [error]
+
+
+def _answer(result: CallToolResult) -> Any:
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    if result.is_error:
+        raise from_wire(text)
+    return result.structured_content if result.structured_content is not None else text
+
+
+@asynccontextmanager
+async def tool_client(url: str, token: Callable[[], str], **options: Any) -> AsyncGenerator[ToolClient]:
+    """A `ToolClient` that is closed at the end."""
+    client = ToolClient(url, token, **options)
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,94 @@
+"""Structured logs on standard error that never show a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
+
+import structlog
+
+REDACTED = "[redacted]"
+_SECRET_NAMES = re.compile(
+    r"(?i)(token|secret|password|passwd|api[_-]?key|authorization|private[_-]?key|cookie)"
+)
+_HARMLESS_NAMES = re.compile(r"(?i)tokens$")
+_SECRET_VALUES = re.compile(
+    r"""(?x)
+    (?:Bearer|Basic)\s+[\w.~+/=-]{8,}
+    | eyJ[\w-]+\.[\w-]+\.[\w-]+                          # a JWT
+    | gh[pousr]_\w{8,} | github_pat_\w{8,} | sk-ant-[\w-]{8,}
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                     # user:password@ in a URL
+    | -----BEGIN[^-]*PRIVATE\ KEY-----[\s\S]*?(?:-----END[^-]*-----|$)
+    """
+)
+_PLAIN = (str, bytes, int, float, bool, Mapping, list, tuple)
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a credential replaced."""
+    return _SECRET_VALUES.sub(REDACTED, text)
+
+
+def _clean(name: str, value: object) -> object:
+    if _SECRET_NAMES.search(name) and not _HARMLESS_NAMES.search(name) and isinstance(value, str | bytes):
+        return REDACTED
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(k): _clean(str(k), v) for k, v in cast(Mapping[object, object], value).items()}
+    if isinstance(value, list | tuple):
+        return [_clean("", v) for v in cast(list[object], value)]
+    return value
+
+
+def _redactor(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # Exceptions carry other people's text, so they are rendered before and cleaned like any string.
+    return {
+        k: _clean(k, cast(object, v) if isinstance(v, _PLAIN) or v is None else str(v))
+        for k, v in event.items()
+    }
+
+
+def configure(level: str = "INFO", *, json: bool | None = None) -> None:
+    """Send structlog's and the standard library's records through one redacting pipeline to standard error.
+
+    Args:
+        level: Lowest level shown.
+        json: One JSON object a line; by default when standard error is not a terminal.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redactor,
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "mcp", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger of the rig."""
+    return structlog.stdlib.get_logger(name)

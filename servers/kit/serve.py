@@ -1,0 +1,156 @@
+"""Serves one or several MCP servers in one Starlette app, or one over stdio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from mcp.server import MCPServer
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import AnyHttpUrl
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from servers.kit.auth import Verifier
+from servers.kit.tools import Toolbox
+
+
+async def _always_ready(_: Any) -> str | None:
+    return None
+
+
+@dataclass
+class Part:
+    """One server as it is mounted.
+
+    Attributes:
+        toolbox: Its tools.
+        open: Opens what the tools work on (pool, clients, background work) for the life of the process.
+        routes: Its pages and REST; handlers find the opened state at `request.app.state.<name>`.
+        ready: None, or why it cannot serve right now.
+        extend: Adds resources and prompts to the MCP server.
+    """
+
+    toolbox: Toolbox
+    open: Callable[[], AbstractAsyncContextManager[Any]]
+    routes: Sequence[BaseRoute] = ()
+    ready: Callable[[Any], Awaitable[str | None]] = _always_ready
+    extend: Callable[[MCPServer[Any]], None] = field(default=lambda _: None)
+
+    @property
+    def name(self) -> str:
+        return self.toolbox.name
+
+    def mcp(
+        self, state: Callable[[], Any], auth: AuthSettings | None, verifier: Verifier | None
+    ) -> MCPServer[Any]:
+        """The MCP server, whose lifespan hands out what `open` yielded."""
+
+        @asynccontextmanager
+        async def lifespan(_: MCPServer[Any]) -> AsyncGenerator[Any]:
+            yield state()
+
+        server = MCPServer[Any](
+            f"rig-{self.name}",
+            instructions=self.toolbox.instructions,
+            version=version("engineering-rig"),
+            lifespan=lifespan,
+            auth=auth,
+            token_verifier=verifier,
+            log_level="WARNING",
+        )
+        self.toolbox.register(server)
+        self.extend(server)
+        return server
+
+
+def build_app(
+    parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: Sequence[str] = ()
+) -> Starlette:
+    """One app that serves every part at `/mcp/<name>`, with `/healthz` and `/readyz`.
+
+    Args:
+        base_url: Where clients reach the app; part of the RFC 9728 metadata.
+        hosts: Further host names (`name` or `name:port`) that requests may address.
+    """
+    states: dict[str, Any] = {}
+    security = _transport_security(base_url, hosts)
+    servers = [
+        (part, part.mcp(lambda p=part: states[p.name], _auth(base_url, part.name), verifier))
+        for part in parts
+    ]
+    routes: list[BaseRoute] = []
+    middleware: list[Middleware] = []
+    for part, server in servers:
+        app = server.streamable_http_app(
+            streamable_http_path=f"/mcp/{part.name}", stateless_http=True, transport_security=security
+        )
+        routes += [*app.routes, *part.routes]
+        middleware = app.user_middleware
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            for part, _ in servers:
+                states[part.name] = await stack.enter_async_context(part.open())
+                setattr(app.state, part.name, states[part.name])
+            for _, server in servers:
+                await stack.enter_async_context(server.session_manager.run())
+            yield
+
+    routes += _health_routes(parts, states)
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+def _auth(base_url: str, name: str) -> AuthSettings:
+    return AuthSettings(
+        issuer_url=AnyHttpUrl(base_url),
+        resource_server_url=AnyHttpUrl(f"{base_url.rstrip('/')}/mcp/{name}"),
+        validate_token_resource=False,  # one audience for the whole rig, checked by the verifier
+    )
+
+
+def _transport_security(base_url: str, hosts: Sequence[str]) -> TransportSecuritySettings:
+    own = urlsplit(base_url).netloc
+    allowed = ["127.0.0.1:*", "localhost:*", "[::1]:*", own, *hosts]
+    origins = [f"{scheme}://{host}" for host in allowed for scheme in ("http", "https")]
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True, allowed_hosts=allowed, allowed_origins=origins
+    )
+
+
+def _health_routes(parts: Sequence[Part], states: dict[str, Any]) -> list[BaseRoute]:
+    async def healthz(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok", "version": version("engineering-rig")})
+
+    async def readyz(_: Request) -> JSONResponse:
+        reasons = {p.name: await p.ready(states[p.name]) for p in parts}
+        waiting = {name: reason for name, reason in reasons.items() if reason}
+        return JSONResponse(
+            {"ready": not waiting, "waiting_for": waiting}, status_code=503 if waiting else 200
+        )
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+async def serve_http(app: Starlette, host: str, port: int, grace_seconds: int = 10) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight get `grace_seconds` to finish."""
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=grace_seconds
+    )
+    await uvicorn.Server(config).serve()
+
+
+async def serve_stdio(part: Part) -> None:
+    """Serve one part to the process that holds our standard input and output."""
+    async with part.open() as state:
+        await part.mcp(lambda: state, None, None).run_stdio_async()

@@ -1,0 +1,90 @@
+"""Settings of one process: `rig.toml`, over it the environment (`RIG_…`, or `RIG_…_FILE` for a secret)."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from servers.kit.errors import InvalidInput
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads a field from the file that `<PREFIX><FIELD>_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{self.config.get('env_prefix', '')}{field_name}_file".upper()
+        path = os.environ.get(variable)
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{variable} names {path}, which cannot be read ({error}).") from error
+
+    def __call__(self) -> dict[str, Any]:
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class RigSettings(BaseSettings):
+    """Base of each process's settings; a subclass names its table of `rig.toml` in `table`."""
+
+    model_config = SettingsConfigDict(env_prefix="RIG_", extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = Path(os.environ.get("RIG_CONFIG", "rig.toml"))
+        return (
+            init_settings,
+            env_settings,
+            SecretFiles(settings_cls),
+            TomlConfigSettingsSource(settings_cls, toml),
+        )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings, or say in one error every field that is wrong and how to set it.
+
+        Raises:
+            InvalidInput: A value is missing or malformed, or `rig.toml` is not TOML.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise InvalidInput(_explain(cls, error)) from error
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidInput(
+                f"{os.environ.get('RIG_CONFIG', 'rig.toml')} is not valid TOML: {error}"
+            ) from error
+
+
+def _explain(cls: type[BaseSettings], error: ValidationError) -> str:
+    prefix = str(cls.model_config.get("env_prefix", "")).upper()
+    lines: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        meaning = f" ({field.description})" if field and field.description else ""
+        lines.append(f"{name}: {problem['msg']}. Set {prefix}{name.upper()} or `{name}` in rig.toml{meaning}")
+    return "; ".join(lines)

@@ -1,0 +1,200 @@
+"""The one way in which a server of the rig declares its tools, and how a call is admitted."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
+
+from mcp.server import MCPServer
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Resolve
+from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from servers.kit.auth import ROLES, Role
+from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError, from_wire
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+READ = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+WRITE = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+DESTRUCTIVE = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
+READ_WORLD = READ.model_copy(update={"open_world_hint": True})
+WRITE_WORLD = WRITE.model_copy(update={"open_world_hint": True})
+DESTRUCTIVE_WORLD = DESTRUCTIVE.model_copy(update={"open_world_hint": True})
+
+
+class Claim(BaseModel):
+    """A handle on work that was claimed: it means something only beside its holder's token."""
+
+    issue: str = Field(
+        description="The issue, as owner/repo#12", pattern=r"^[\w.-]+/[\w.-]+#\d+$", max_length=300
+    )
+    fence: int = Field(description="The number that claim_assignment answered", ge=1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: subject and role from the token; the rest from `_meta`, set by the runtime and no model."""
+
+    subject: str
+    role: Role
+    instance: str
+    boot: str
+    request_id: str | None
+    claim: Claim | None
+    token_id: str | None = None
+
+    @property
+    def is_agent(self) -> bool:
+        """Agents must show a claim to write; people and servers need none."""
+        return self.role in ("dev", "review")
+
+
+def caller_of(meta: Any) -> Caller:
+    """The caller of the request that is being served; on stdio, the person at the keyboard."""
+    token = get_access_token()
+    said = cast(dict[str, Any], meta or {})
+    subject = (token.subject if token else None) or "local"
+    return Caller(
+        subject=subject,
+        role=cast(Role, token.scopes[0]) if token else "person",
+        instance=str(said.get("rig/instance") or subject)[:200],
+        boot=str(said.get("rig/boot") or "")[:100],
+        request_id=str(said["rig/request_id"])[:100] if said.get("rig/request_id") else None,
+        claim=Claim.model_validate(said["rig/claim"]) if said.get("rig/claim") else None,
+        token_id=(token.claims or {}).get("jti") if token else None,
+    )
+
+
+async def _caller(ctx: Context[Any, Any]) -> Caller:
+    return caller_of(ctx.request_context.meta)
+
+
+CallerDep = Annotated[Caller, Resolve(_caller)]
+
+
+def state_of(ctx: Context[Any, Any]) -> Any:
+    """What the server's `open` yielded: its store, clients and settings."""
+    return ctx.request_context.lifespan_context
+
+
+@dataclass(frozen=True)
+class _Entry:
+    fn: Callable[..., Awaitable[Any]]
+    annotations: ToolAnnotations
+    roles: frozenset[Role]
+
+
+class Toolbox:
+    """The tools of one server, each a module function, with who may call it.
+
+    Args:
+        name: The server's name, which is also its path (`/mcp/<name>`).
+        instructions: What the server is for, in words for a model.
+    """
+
+    def __init__(self, name: str, instructions: str) -> None:
+        self.name = name
+        self.instructions = instructions
+        self._entries: dict[str, _Entry] = {}
+
+    def tool(
+        self, annotations: ToolAnnotations, roles: Collection[Role] = ROLES
+    ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+        """Declare a module function as a tool that `roles` may call."""
+
+        def declare(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+            self._entries[fn.__name__] = _Entry(_with_wire_errors(fn), annotations, frozenset(roles))
+            return fn
+
+        return declare
+
+    def names(self, role: Role | None = None) -> list[str]:
+        """The tools, or those that `role` may call."""
+        return sorted(n for n, e in self._entries.items() if role is None or role in e.roles)
+
+    def register(self, mcp: MCPServer[Any]) -> None:
+        """Add the tools to a server and admit only callers whose role may use them."""
+        for entry in self._entries.values():
+            description = inspect.getdoc(entry.fn)
+            mcp.add_tool(entry.fn, description=description, annotations=entry.annotations)
+        mcp.middleware.append(self._admit)
+
+    async def schemas(self) -> list[Tool]:
+        """Every tool as `tools/list` shows it to a caller of all roles, sorted by name."""
+        mcp = MCPServer[Any](self.name)
+        self.register(mcp)
+        return sorted(await mcp.list_tools(), key=lambda t: t.name)
+
+    async def _admit(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        match ctx.method:
+            case "tools/list":
+                return self._visible(await call_next(ctx))
+            case "tools/call":
+                name = str((ctx.params or {}).get("name"))
+                return self._refusal(name) or _plain_error(name, await call_next(ctx))
+            case _:
+                return await call_next(ctx)
+
+    def _visible(self, result: HandlerResult) -> HandlerResult:
+        listed = ListToolsResult.model_validate(result)
+        allowed = set(self.names(caller_of(None).role))
+        tools = sorted((tool for tool in listed.tools if tool.name in allowed), key=lambda tool: tool.name)
+        return listed.model_copy(update={"tools": tools})
+
+    def _refusal(self, name: str) -> CallToolResult | None:
+        entry, role = self._entries.get(name), caller_of(None).role
+        if entry is None:
+            return error_result(NotFound(f"There is no tool {name}; tools/list shows those you may call."))
+        if role not in entry.roles:
+            needed = " or ".join(sorted(entry.roles))
+            return error_result(Forbidden(f"The role {role} may not call {name}; it needs {needed}."))
+        return None
+
+
+def error_result(error: RigError) -> CallToolResult:
+    """A refusal as the tool's answer."""
+    return CallToolResult(content=[TextContent(type="text", text=error.wire())], is_error=True)
+
+
+def _plain_error(name: str, result: HandlerResult) -> HandlerResult:
+    """The SDK's own failures in the form of ours: bad arguments as invalid_input, crashes without detail."""
+    if not isinstance(result, dict) or not result.get("isError"):
+        return result  # the SDK hands its own answers on as JSON already
+    failed = CallToolResult.model_validate(result)
+    text = "".join(block.text for block in failed.content if isinstance(block, TextContent))
+    prefix, _, detail = text.partition(f"Error executing tool {name}")
+    if prefix or not text.startswith("Error executing"):
+        return result
+    if not detail:
+        return error_result(RigError("The server failed while it worked on this call; its log says why."))
+    detail = re.sub(r"\s+For further information visit \S+", "", detail.removeprefix(": "))
+    return error_result(from_wire(detail) if _CODED.match(detail) else InvalidInput(" ".join(detail.split())))
+
+
+_CODED = re.compile(r"[a-z_]+: ")
+
+
+def _with_wire_errors(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R | CallToolResult]]:
+    @functools.wraps(fn)
+    async def tool(*args: P.args, **kwargs: P.kwargs) -> R | CallToolResult:
+        try:
+            return await fn(*args, **kwargs)
+        except RigError as error:
+            return error_result(error)
+
+    return tool

@@ -1,0 +1,132 @@
+"""The wake port, which tells parked processes that there may be work, and its PostgreSQL adapter.
+
+A wake-up carries no data and may be lost, repeated or late; whoever waits also looks again after `timeout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+import asyncpg
+
+from servers.kit.database import LOST
+from servers.kit.logs import get
+
+log = get(__name__)
+CHANNEL = "rig_wake"
+RECONNECT_SECONDS = 0.5
+
+
+class Wake(Protocol):
+    """Wakes those who wait for a topic, in this process at once and in others through the adapter."""
+
+    async def publish(self, *topics: str) -> None:
+        """Wake everybody who waits for one of `topics`; never fails, for a wake-up may be lost."""
+        ...
+
+    async def wait(self, topic: str, timeout: float, seen: int | None = None) -> bool:
+        """Wait up to `timeout` seconds for `topic`; with `seen`, also for what was published since then."""
+        ...
+
+    def count(self, topic: str) -> int:
+        """How often `topic` was published so far: read it, look for work, then wait with it as `seen`."""
+        ...
+
+
+class LocalWake:
+    """Wakes within one process; the base of both adapters and enough for a test of one process."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+
+    async def publish(self, *topics: str) -> None:
+        for topic in topics:
+            self.ring(topic)
+
+    def count(self, topic: str) -> int:
+        return self._counts[topic]
+
+    def ring(self, topic: str) -> None:
+        """Wake this process's waiters."""
+        self._counts[topic] += 1
+        for waiter in self._waiting.pop(topic, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, topic: str, timeout: float, seen: int | None = None) -> bool:
+        if seen is not None and self._counts[topic] != seen:
+            return True
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting[topic].add(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting[topic].discard(waiter)
+        return True
+
+    def ring_all(self) -> None:
+        """Wake everybody: after a lost connection nobody knows what was missed."""
+        for topic in list(self._waiting):
+            self.ring(topic)
+
+
+class PostgresWake(LocalWake):
+    """Wake-ups through `LISTEN`/`NOTIFY`; `origin` keeps a process from hearing itself twice."""
+
+    def __init__(self, execute: Callable[[str, str], Awaitable[object]], origin: str) -> None:
+        super().__init__()
+        self._execute = execute
+        self._origin = origin
+
+    async def publish(self, *topics: str) -> None:
+        await super().publish(*topics)
+        with suppress(*LOST, asyncpg.PostgresError):
+            for topic in topics:
+                await self._execute("SELECT pg_notify('rig_wake', $1)", f"{self._origin} {topic}")
+
+    def heard(self, payload: str) -> None:
+        """Handle one notification."""
+        origin, _, topic = payload.partition(" ")
+        if origin != self._origin:
+            self.ring(topic)
+
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self.heard(str(payload))
+
+    async def listen(self, url: str) -> None:
+        """Follow the database's notifications for ever, connecting again when the connection breaks."""
+        while True:
+            with suppress(*LOST, asyncpg.PostgresError):
+                await self._listen_once(url)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_once(self, url: str) -> None:
+        connection = await asyncpg.connect(url)
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        try:
+            await connection.add_listener(CHANNEL, self._on_notification)
+            self.ring_all()
+            await closed.wait()
+        finally:
+            connection.terminate()
+
+
+@asynccontextmanager
+async def background(work: Awaitable[None]) -> AsyncGenerator[None]:
+    """Run `work` beside the block and end it with the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
