@@ -1,4 +1,4 @@
-"""The character file: who an agent is, what it may use, what it may cost; mistakes are named with their line."""
+"""The character file: who an agent is, what it may use and cost; mistakes are named with their line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class _Strict(BaseModel):
 class HttpServer(_Strict):
     """An MCP server reached over Streamable HTTP."""
 
-    url: str | None = Field(None, description="Endpoint; by default the rig's own server of this name")
+    url: str | None = Field(
+        default=None, description="Endpoint; by default the rig's own server of this name"
+    )
     tools: list[str] = Field(
         default_factory=list, description="Tools that the model may call; none by default"
     )
@@ -41,17 +43,19 @@ class StdioServer(_Strict):
 class Llm(_Strict):
     """Which model thinks."""
 
-    provider: Literal["anthropic"] = Field("anthropic", description="How the model is reached")
-    model: str = Field("claude-sonnet-5-5", description="Model name as the provider knows it")
-    max_tokens: int = Field(16_000, ge=256, le=128_000, description="Longest single answer, in tokens")
+    provider: Literal["anthropic"] = Field(default="anthropic", description="How the model is reached")
+    model: str = Field(default="claude-sonnet-5-5", description="Model name as the provider knows it")
+    max_tokens: int = Field(
+        default=16_000, ge=256, le=128_000, description="Longest single answer, in tokens"
+    )
 
 
 class Budget(_Strict):
     """When a run has to stop."""
 
-    turns: int = Field(60, ge=1, le=1000, description="Model calls per run")
-    usd: float = Field(5.0, gt=0, le=1000, description="US dollars per run")
-    minutes: float = Field(60, gt=0, le=1440, description="Wall-clock minutes per run")
+    turns: int = Field(default=60, ge=1, le=1000, description="Model calls per run")
+    usd: float = Field(default=5.0, gt=0, le=1000, description="US dollars per run")
+    minutes: float = Field(default=60, gt=0, le=1440, description="Wall-clock minutes per run")
 
 
 class Git(_Strict):
@@ -65,18 +69,18 @@ class Character(_Strict):
     """One agent: everything that distinguishes it from the others."""
 
     name: Name = Field(description="Identity on tokens, claims and events, such as dev-e-python")
-    title: str = Field("", description="Name for people, such as Dev-E (Python)")
+    title: str = Field(default="", description="Name for people, such as Dev-E (Python)")
     role: Literal["dev", "review"] = Field(
         description="What work it is offered: dev implements, review reviews"
     )
     stacks: list[Name] = Field(default_factory=list, description="Stacks it can work on; empty: any")
     personality: str = Field(min_length=1, description="System prompt")
-    llm: Llm = Field(default_factory=Llm)
+    llm: Llm = Llm()
     mcp_servers: dict[Name, HttpServer | StdioServer] = Field(default_factory=dict, alias="mcpServers")
-    budget: Budget = Field(default_factory=Budget)
+    budget: Budget = Budget()
     git: Git
-    heartbeat_seconds: float = Field(20, ge=0.1, le=120, alias="heartbeatSeconds")
-    instances: int = Field(1, ge=1, le=32, description="How many may run at once in embedded mode")
+    heartbeat_seconds: float = Field(default=20, ge=0.1, le=120, alias="heartbeatSeconds")
+    instances: int = Field(default=1, ge=1, le=32, description="How many may run at once in embedded mode")
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +109,7 @@ def parse(text: str, source: str) -> Character:
         raise InvalidInput(
             f"{source}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}"
         ) from error
-    if not isinstance(data, dict):
+    if node is None or not isinstance(data, dict):
         raise InvalidInput(f"{source}:1: a character is a mapping of keys to values.")
     _refuse_repeated_keys(node, source)
     try:
@@ -117,7 +121,7 @@ def parse(text: str, source: str) -> Character:
 
 
 def load(path: Path) -> Character:
-    """Read the character file at `path`; the same errors as `parse`, and InvalidInput if it cannot be read."""
+    """Read the character file at `path`; errors as in `parse`, and InvalidInput if it cannot be read."""
     try:
         return parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
