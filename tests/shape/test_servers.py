@@ -1,0 +1,24 @@
+"""Whoever has read one server has read all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SERVERS = sorted(
+    folder
+    for folder in (Path(__file__).parents[2] / "servers").iterdir()
+    if (folder / "__init__.py").exists()
+)
+PARTS = ("__init__.py", "__main__.py", "server.py", "settings.py")
+
+
+@pytest.mark.parametrize(
+    "folder", [folder for folder in SERVERS if folder.name != "kit"], ids=lambda folder: folder.name
+)
+def test_a_server_has_the_one_shape(folder: Path) -> None:
+    missing = [part for part in PARTS if not (folder / part).exists()]
+    if not (folder / "store.py").exists() and not (folder / "client.py").exists():
+        missing.append("store.py or client.py")
+    assert not missing, f"servers/{folder.name} lacks {missing}"
