@@ -1,7 +1,7 @@
 """Every tool is what its snapshot says, and its schema only grows.
 
-A deliberate change is recorded with `RIG_RECORD=1 make test ARGS=tests/shape/test_tool_snapshots.py`; a change that
-would break a caller of the version before is refused even then.
+A deliberate change is recorded with `RIG_RECORD=1 make test ARGS=tests/shape/test_tool_snapshots.py`;
+one that would break a caller of the version before is refused even then.
 """
 
 from __future__ import annotations
