@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
@@ -16,8 +16,12 @@ from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.logs import get
 
 log = get(__name__)
-Pool = asyncpg.Pool[asyncpg.Record]
-Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:  # generic in the stubs only
+    Pool = asyncpg.Pool
+    Connection = asyncpg.pool.PoolConnectionProxy
 LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError, OSError)
 _QUERY = re.compile(r"^-- :name (\w+)\s*$", re.MULTILINE)
 _MIGRATION_LOCK = 7_237_001
