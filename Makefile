@@ -32,6 +32,7 @@ lint: $(STAMPS)/test ## ruff, pyright, import-linter
 	lint-imports
 
 setup: $(STAMPS)/run ## the environment that `rig` runs in
+	@:
 
 setup-test: programs $(STAMPS)/test $(NODE_FOLDERS:%=%/node_modules/.stamp) ## the environment that the tests run in
 
@@ -49,6 +50,7 @@ clean: ## remove everything that `make` made
 
 $(STAMPS)/uv: requirements-setup.lock
 	@$(PYTHON) scripts/programs.py run
+	@echo "Creating .venv from the hashed locks (once)"
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-setup.lock
 	@mkdir -p $(STAMPS) && touch $@
@@ -63,5 +65,5 @@ $(STAMPS)/test: $(STAMPS)/run requirements-dev.lock
 	@touch $@
 
 %/node_modules/.stamp: %/package.json %/package-lock.json $(STAMPS)/test
-	npm ci --prefix $*
+	@npm ci --silent --prefix $*
 	@touch $@
