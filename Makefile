@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 NODE_FOLDERS := $(patsubst %/package.json,%,$(wildcard tests/*/package.json))
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-export PATH := $(VENV)/bin:$(PATH)
+export PATH := $(BIN):$(PATH)
 export npm_config_audit := false
 export npm_config_fund := false
 export npm_config_update_notifier := false
@@ -20,16 +21,16 @@ help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## take an issue to a merged pull request on this machine, without any account
-	@rig demo $(ARGS)
+	@$(BIN)/rig demo $(ARGS)
 
 test: setup-test ## set up what is missing, then check and test everything
-	@python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(STAMPS)/test ## ruff, pyright, import-linter
-	ruff check
-	ruff format --check
-	pyright
-	lint-imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
 
 setup: $(STAMPS)/run ## the environment that `rig` runs in
 	@:
@@ -43,7 +44,7 @@ lock: $(STAMPS)/uv ## resolve the locks again from the ranges; ARGS=--upgrade ta
 	$(COMPILE) $(ARGS) pyproject.toml --group dev --group setup --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --group setup --output-file requirements-setup.lock
-	$(foreach folder,$(NODE_FOLDERS),npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(folder);)
+	$(foreach folder,$(NODE_FOLDERS),$(BIN)/npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(folder) &&) true
 
 clean: ## remove everything that `make` made
 	rm -rf .venv dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(NODE_FOLDERS:%=%/node_modules)
@@ -51,13 +52,13 @@ clean: ## remove everything that `make` made
 $(STAMPS)/uv: requirements-setup.lock
 	@$(PYTHON) scripts/programs.py run
 	@echo "Creating .venv from the hashed locks (once)"
-	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
-	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-setup.lock
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-setup.lock
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/run: $(STAMPS)/uv requirements.lock pyproject.toml
 	@scripts/install.sh requirements.lock
-	@uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/run requirements-dev.lock
@@ -65,5 +66,5 @@ $(STAMPS)/test: $(STAMPS)/run requirements-dev.lock
 	@touch $@
 
 %/node_modules/.stamp: %/package.json %/package-lock.json $(STAMPS)/test
-	@npm ci --silent --prefix $*
+	@$(BIN)/npm ci --silent --prefix $*
 	@touch $@
