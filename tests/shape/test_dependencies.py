@@ -30,16 +30,12 @@ def test_each_dependency_has_one_line_that_gives_its_reason(tree: Tree, pyprojec
     lines = Counter(name for name, _ in EXPLAINED.findall(tree.text("docs/dependencies.md")))
     declared = {*python_names(everything(pyproject)), *node_names(tree)}
     assert lines.keys() == declared, f"Add or remove these lines: {sorted(lines.keys() ^ declared)}"
-    assert lines.total() == len(lines), (
-        f"Explained twice: {[name for name, times in lines.items() if times > 1]}"
-    )
+    assert lines.total() == len(lines), f"Explained twice: {[name for name, times in lines.items() if times > 1]}"
 
 
 def test_each_dependency_has_a_range_with_an_upper_bound(pyproject: dict[str, Any]) -> None:
     loose = [
-        text
-        for text in everything(pyproject)
-        if not {"<", "=="} & {s.operator for s in Requirement(text).specifier}
+        text for text in everything(pyproject) if not {"<", "=="} & {s.operator for s in Requirement(text).specifier}
     ]
     assert not loose, f"Say below which version it works: {loose}"
 

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 SERVERS = sorted(
-    folder
-    for folder in (Path(__file__).parents[2] / "servers").iterdir()
-    if (folder / "__init__.py").exists()
+    folder for folder in (Path(__file__).parents[2] / "servers").iterdir() if (folder / "__init__.py").exists()
 )
 PARTS = ("__init__.py", "__main__.py", "server.py", "settings.py")
 

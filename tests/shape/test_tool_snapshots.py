@@ -76,9 +76,7 @@ async def described(tools: Toolbox) -> dict[str, Schema]:
 def record(folder: Path, offered: dict[str, Schema]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, tool in offered.items():
-        (folder / f"{name}.json").write_text(
-            json.dumps(tool, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        )
+        (folder / f"{name}.json").write_text(json.dumps(tool, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def losses(name: str, before: Schema, after: Schema | None) -> Iterator[str]:

@@ -55,9 +55,7 @@ def test_the_installed_wheel_runs_without_the_repository(wheel: Path, tmp_path: 
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     show = "import rig.cli; print(rig.cli.__file__)"
-    done = subprocess.run(
-        [sys.executable, "-c", show], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", show], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.startswith(str(site)), done.stdout + done.stderr
     helped = [sys.executable, site / "bin" / "rig", "--help"]
     assert subprocess.run(helped, cwd=tmp_path, env=environment, capture_output=True).returncode == 0
