@@ -1,0 +1,1 @@
+"""The workspace server: one folder that an agent lists, reads, searches, edits and runs commands in."""
