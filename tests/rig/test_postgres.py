@@ -94,9 +94,7 @@ asyncio.run(main())
 
 
 async def test_the_server_of_a_killed_owner_is_taken_over(folder: Path) -> None:
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(folder), stdout=subprocess.PIPE
-    )
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-c", OWNER, str(folder), stdout=subprocess.PIPE)
     assert owner.stdout is not None
     orphan = int(await asyncio.wait_for(owner.stdout.readline(), 30))
     owner.kill()

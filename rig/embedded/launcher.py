@@ -1,0 +1,178 @@
+"""Starts agents as children when work waits for them, again when they crash, and ends them with the rig."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from servers.kit.logs import get
+from servers.kit.wake import Wake
+
+log = get(__name__)
+TOPIC = "assignments"
+LOOK_AGAIN_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+SHORT_LIFE_SECONDS, LONG_LIFE_SECONDS = 2.0, 60.0
+
+Demand = Callable[[], Awaitable[Mapping[str, int]]]
+Environment = Callable[[str, int], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Post:
+    """A character whose agents may be started."""
+
+    path: Path
+    instances: int
+
+
+@dataclass
+class _Slot:
+    """One place for a process of a character; a restarted process keeps its place and so its instance name."""
+
+    process: asyncio.subprocess.Process | None = None
+    started: float = 0.0
+    pause: float = 0.0
+    not_before: float = 0.0
+
+
+@dataclass
+class Launcher:
+    """Keeps as many processes of each character as there is open and running work for it.
+
+    Attributes:
+        posts: The characters by name.
+        demand: How much open and in-flight work each character has.
+        wake: Tells when work came up.
+        environment: The whole environment of the process of a character in a slot.
+        command: Program that the character's file is appended to.
+        stop_seconds: How long agents may take to end before they are killed.
+    """
+
+    posts: Mapping[str, Post]
+    demand: Demand
+    wake: Wake
+    environment: Environment
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "rig", "agent", "run")
+    stop_seconds: float = 8.0
+    _slots: dict[tuple[str, int], _Slot] = field(default_factory=dict[tuple[str, int], _Slot], init=False)
+    _watchers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def run(self) -> None:
+        """Follow the demand for ever."""
+        while True:
+            seen = self.wake.count(TOPIC)
+            self._ended.clear()
+            due = LOOK_AGAIN_SECONDS
+            try:
+                wanted = await self.demand()
+            except Exception as error:  # noqa: BLE001 - the database may be away for a moment
+                log.warning("the demand for agents cannot be read", error=str(error))
+                due = 1.0
+            else:
+                due = min(due, await self._fill(wanted))
+            await self._next_look(due, seen)
+
+    def running(self) -> dict[str, int]:
+        """The processes that run now, by instance."""
+        return {
+            f"{name}-{number}": slot.process.pid
+            for (name, number), slot in self._slots.items()
+            if slot.process is not None
+        }
+
+    async def stop(self) -> None:
+        """Ask every agent to end, and end by force what has not after a few seconds."""
+        processes = [slot.process for slot in self._slots.values() if slot.process is not None]
+        for process in processes:
+            _signal(process, signal.SIGTERM)
+        if processes:
+            await asyncio.wait([asyncio.ensure_future(p.wait()) for p in processes], timeout=self.stop_seconds)
+        for process in processes:
+            _signal(process, signal.SIGKILL)
+        await asyncio.gather(*self._watchers)
+
+    async def _fill(self, wanted: Mapping[str, int]) -> float:
+        """Start what is missing; how soon a slot that had to wait is due."""
+        due = LOOK_AGAIN_SECONDS
+        for name, post in self.posts.items():
+            slots = [self._slot(name, number) for number in range(post.instances)]
+            lacking = min(wanted.get(name, 0), post.instances) - sum(s.process is not None for s in slots)
+            for number, slot in enumerate(slots):
+                if lacking <= 0:
+                    break
+                if slot.process is not None:
+                    continue
+                wait = slot.not_before - time.monotonic()
+                if wait > 0:
+                    due = min(due, wait)
+                    continue
+                await self._start(name, number, slot)
+                lacking -= 1
+        return due
+
+    def _slot(self, name: str, number: int) -> _Slot:
+        return self._slots.setdefault((name, number), _Slot())
+
+    async def _start(self, name: str, number: int, slot: _Slot) -> None:
+        slot.process = await asyncio.create_subprocess_exec(
+            *self.command,
+            str(self.posts[name].path),
+            stdin=subprocess.PIPE,  # its end tells an agent that the rig is gone
+            env=self.environment(name, number),
+            process_group=0,
+        )
+        slot.started = time.monotonic()
+        log.info("agent started", instance=f"{name}-{number}", pid=slot.process.pid)
+        watcher = asyncio.create_task(self._watch(f"{name}-{number}", slot, slot.process))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+
+    async def _watch(self, instance: str, slot: _Slot, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        lived = time.monotonic() - slot.started
+        slot.pause = _pause(slot.pause, code, lived)
+        if code == 0:
+            log.info("agent ended", instance=instance)
+        else:
+            log.warning("agent crashed", instance=instance, code=code, restart_in_seconds=slot.pause)
+        slot.process, slot.not_before = None, time.monotonic() + slot.pause
+        self._ended.set()
+
+    async def _next_look(self, seconds: float, seen: int) -> None:
+        """Wait for a wake-up, the end of a process, or the time to look again anyway."""
+        woken = asyncio.ensure_future(self.wake.wait(TOPIC, seconds, seen))
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({woken, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            ended.cancel()
+
+
+def _pause(before: float, code: int, lived: float) -> float:
+    """How long a slot waits before its next start; also after an end without error, if it came at once."""
+    if code == 0 and lived > SHORT_LIFE_SECONDS:
+        return 0.0
+    if lived > LONG_LIFE_SECONDS:
+        return FIRST_PAUSE
+    return min(max(FIRST_PAUSE, 2 * before), LONGEST_PAUSE)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal the process, with SIGKILL also what it started."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)

@@ -1,0 +1,72 @@
+"""The HTTP server of `rig up`: on a socket that is bound before the app exists, ended by us and not by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from servers.kit.errors import Conflict, Unavailable
+
+GRACE_SECONDS = 5
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port now, so that its number is known and nobody else can take it.
+
+    Raises:
+        Conflict: The port or address is not free.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Conflict(f"{host}:{port} cannot be listened on ({error.strerror}). Set RIG_PORT.") from error
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to `rig up`, which has agents to end before the server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class Served:
+    """An app that is being served on a bound socket."""
+
+    def __init__(self, app: Starlette, on: socket.socket) -> None:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on"
+        )
+        self._server = _Server(config)
+        self._socket = on
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        if self._task is None:
+            self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        return self._task
+
+    async def ready(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            Unavailable: It ended instead; its log says why.
+        """
+        while not self._server.started:
+            if self.task.done():
+                await self.task
+                raise Unavailable("The servers did not start; the log above says why.")
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Let requests in flight finish for a few seconds, then end."""
+        self._server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task

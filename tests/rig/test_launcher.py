@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import pytest
+
+from rig.embedded.launcher import TOPIC, Launcher, Post
+from servers.kit.wake import LocalWake
+
+AGENT = """
+import json, os, pathlib, signal, sys
+name, mode = sys.argv[1].rsplit("/", 2)[-2:]
+box = pathlib.Path(os.environ["BOX"])
+(box / f"{os.environ['RIG_INSTANCE']}.{os.getpid()}").write_text(json.dumps(dict(os.environ)))
+if mode == "crash" and len(list(box.iterdir())) < 3:
+    sys.exit(1)
+if mode == "idle":
+    sys.exit(0)
+if mode == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.stdin.read()
+"""
+
+
+class Crew:
+    """A launcher over little programs that note their start in a folder."""
+
+    def __init__(self, folder: Path, mode: str, instances: int) -> None:
+        self.box = folder / "box"
+        self.box.mkdir()
+        program = folder / "agent.py"
+        program.write_text(AGENT)
+        self.wanted: dict[str, int] = {}
+        self.wake = LocalWake()
+        self.launcher = Launcher(
+            {"dev": Post(Path(f"/posts/dev/{mode}"), instances)},
+            self.demand,
+            self.wake,
+            lambda name, slot: {"BOX": str(self.box), "RIG_INSTANCE": f"{name}-{slot}"},
+            command=(sys.executable, str(program)),
+            stop_seconds=0.5 if mode == "stubborn" else 8.0,
+        )
+
+    async def demand(self) -> dict[str, int]:
+        return self.wanted
+
+    async def want(self, count: int) -> None:
+        self.wanted = {"dev": count}
+        await self.wake.publish(TOPIC)
+
+    def starts(self) -> list[str]:
+        return sorted(path.name.partition(".")[0] for path in self.box.iterdir())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not true():  # noqa: ASYNC110 - other processes change what is waited for
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def launched(folder: Path, mode: str = "work", instances: int = 2) -> AsyncGenerator[Crew]:
+    crew = Crew(folder, mode, instances)
+    running = asyncio.create_task(crew.launcher.run())
+    try:
+        yield crew
+    finally:
+        running.cancel()
+        await crew.launcher.stop()
+
+
+async def test_nothing_runs_while_nothing_is_wanted(tmp_path: Path) -> None:
+    async with launched(tmp_path) as crew:
+        await crew.want(0)
+        assert crew.launcher.running() == {}
+
+
+async def test_it_starts_as_many_as_are_wanted_up_to_the_limit(tmp_path: Path) -> None:
+    async with launched(tmp_path) as crew:
+        await crew.want(1)
+        await until(lambda: crew.starts() == ["dev-0"])
+        await crew.want(9)
+        await until(lambda: crew.starts() == ["dev-0", "dev-1"])
+        assert len(crew.launcher.running()) == 2
+
+
+async def test_an_agent_that_ended_idle_is_started_again_when_work_comes(tmp_path: Path) -> None:
+    async with launched(tmp_path, "idle", instances=1) as crew:
+        await crew.want(1)
+        await until(lambda: len(crew.starts()) >= 2)
+        assert set(crew.starts()) == {"dev-0"}
+
+
+async def test_an_agent_that_crashes_is_started_again_under_the_same_name(tmp_path: Path) -> None:
+    async with launched(tmp_path, "crash", instances=1) as crew:
+        await crew.want(1)
+        await until(lambda: crew.starts() == ["dev-0"] * 3)
+        await until(lambda: list(crew.launcher.running()) == ["dev-0"])
+
+
+async def test_a_killed_agent_is_replaced(tmp_path: Path) -> None:
+    async with launched(tmp_path, instances=1) as crew:
+        await crew.want(1)
+        await until(lambda: crew.starts() == ["dev-0"])
+        os.kill(crew.launcher.running()["dev-0"], signal.SIGKILL)
+        await until(lambda: crew.starts() == ["dev-0", "dev-0"])
+
+
+async def test_the_child_sees_only_the_environment_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_WEBHOOK_SECRET", "not for agents")
+    async with launched(tmp_path) as crew:
+        await crew.want(1)
+        await until(lambda: any(path.read_text() for path in crew.box.iterdir()))
+        seen = json.loads(next(crew.box.iterdir()).read_text())
+        assert {"BOX", "RIG_INSTANCE"} <= set(seen)
+        assert "RIG_WEBHOOK_SECRET" not in seen
+
+
+async def test_stop_ends_even_an_agent_that_ignores_the_request(tmp_path: Path) -> None:
+    async with launched(tmp_path, "stubborn", instances=1) as crew:
+        await crew.want(1)
+        await until(lambda: crew.starts() == ["dev-0"])
+        pid = crew.launcher.running()["dev-0"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
