@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import getpass
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -91,12 +91,12 @@ def write_secret(path: Path, text: str) -> None:
     staged.replace(path)
 
 
-def write_config(settings: UpSettings) -> Path | None:
+def write_config(settings: UpSettings, repositories: Sequence[str]) -> Path | None:
     """Make `rig.toml` (or the file that RIG_CONFIG names) where there is none; its path if it was made."""
     path = Path(os.environ.get("RIG_CONFIG", "rig.toml"))
     if path.exists():
         return None
-    names = ", ".join(f'"{name}"' for name in settings.repositories)
+    names = ", ".join(f'"{name}"' for name in repositories)
     try:
         write_secret(path, CONFIG.format(host=settings.host, port=settings.port, repositories=names))
     except OSError as error:

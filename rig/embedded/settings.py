@@ -6,14 +6,22 @@ import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, SecretStr
 
+from servers.github.settings import GitHubSettings
 from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+GITHUB_DOCS = "https://docs.github.com"
+GITHUB_ACCESS = (
+    "Set GITHUB_TOKEN to a fine-grained token that may read and write contents, issues, pull requests and commit "
+    f"statuses and read checks: {GITHUB_DOCS}/authentication/keeping-your-account-and-data-secure/"
+    "managing-your-personal-access-tokens . Or set RIG_GITHUB_APP_ID and RIG_GITHUB_APP_PRIVATE_KEY_FILE "
+    f"of a GitHub App: {GITHUB_DOCS}/apps/creating-github-apps"
+)
+WEBHOOK = f"{GITHUB_DOCS}/webhooks/using-webhooks/creating-webhooks"
 FAMILIAR = {"GITHUB_TOKEN": "RIG_GITHUB_TOKEN", "ANTHROPIC_API_KEY": "RIG_ANTHROPIC_API_KEY"}
 
 
@@ -29,9 +37,6 @@ class UpSettings(RigSettings):
     database_url: SecretStr = Field(
         default=SecretStr(""), description="PostgreSQL to use instead of the embedded one"
     )
-    repositories: list[str] = Field(
-        default_factory=list, description="Repositories the rig works on, each as owner/repo"
-    )
     characters: Path | None = Field(
         default=None, description="Folder with character files instead of the packaged ones"
     )
@@ -41,13 +46,6 @@ class UpSettings(RigSettings):
     idle_exit_seconds: float = Field(
         default=60, gt=0, description="An agent without work for so long ends; it is started again on demand"
     )
-    github_token: SecretStr = Field(default=SecretStr(""), description="Token for GitHub, where no App is used")
-    github_review_token: SecretStr = Field(
-        default=SecretStr(""), description="Token of the account that reviews; another one than the author's"
-    )
-    github_app_id: int | None = Field(default=None, description="App under whose name the rig works on GitHub")
-    github_app_private_key: SecretStr = Field(default=SecretStr(""), description="The App's private key in PEM")
-    github_review_app_id: int | None = Field(default=None, description="App under whose name the rig reviews")
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret that GitHub signs webhooks with")
     anthropic_api_key: SecretStr = Field(
         default=SecretStr(""), description="Key for the model that the agents think with"
@@ -76,77 +74,48 @@ class Missing:
     how: str
 
 
-def missing(settings: UpSettings) -> list[Missing]:
+def missing(settings: UpSettings, github: GitHubSettings) -> list[Missing]:
     """What has to be set before the rig can work, each with where it comes from."""
     found: list[Missing] = []
-    if not settings.repositories:
-        found.append(Missing("a repository", "Set RIG_REPOSITORIES='[\"owner/repo\"]' or repositories in rig.toml."))
-    if settings.github_app_id is None and not _has(settings.github_token):
-        found.append(
-            Missing(
-                "access to GitHub",
-                "Set GITHUB_TOKEN to a fine-grained token with read and write access to contents, issues, pull "
-                "requests and commit statuses, and read access to checks: "
-                "https://docs.github.com/authentication/keeping-your-account-and-data-secure/"
-                "managing-your-personal-access-tokens – or set RIG_GITHUB_APP_ID and "
-                "RIG_GITHUB_APP_PRIVATE_KEY_FILE: https://docs.github.com/apps/creating-github-apps",
-            )
-        )
-    if settings.github_app_id is not None and not _has(settings.github_app_private_key):
-        found.append(
-            Missing(
-                "the GitHub App's key",
-                "Set RIG_GITHUB_APP_PRIVATE_KEY_FILE to the .pem that GitHub gives: "
-                "https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/"
-                "managing-private-keys-for-github-apps",
-            )
-        )
+    if not github.repositories:
+        found.append(Missing("a repository", "Set RIG_REPOSITORIES=owner/repo (more: separated by commas)."))
+    if github.credential("conductor") is None:
+        found.append(Missing("access to GitHub", GITHUB_ACCESS))
     if not _has(settings.anthropic_api_key):
         found.append(Missing("a model", "Set ANTHROPIC_API_KEY to a key of the Anthropic API console."))
     if settings.public_url and not _has(settings.webhook_secret):
+        address = f"{settings.public_url.rstrip('/')}/webhooks/github"
         found.append(
-            Missing(
-                "the webhook secret",
-                "Set RIG_WEBHOOK_SECRET to the secret of the repository's webhook to "
-                f"{settings.public_url.rstrip('/')}/webhooks/github: "
-                "https://docs.github.com/webhooks/using-webhooks/creating-webhooks",
-            )
+            Missing("the webhook secret", f"Set RIG_WEBHOOK_SECRET to that of your webhook to {address}: {WEBHOOK}")
         )
     return found
 
 
-def require_complete(settings: UpSettings) -> None:
+def require_complete(settings: UpSettings, github: GitHubSettings) -> None:
     """Refuse to start with something missing.
 
     Raises:
         InvalidInput: All that is missing, each with how to get it.
     """
-    lacks = missing(settings)
+    lacks = missing(settings, github)
     if lacks:
         lines = "\n".join(f"  - {one.what}. {one.how}" for one in lacks)
-        raise InvalidInput(f"`rig up` cannot start yet. It needs\n{lines}\nTo see it work without any: rig demo")
+        raise InvalidInput(f"`rig up` cannot start yet. It needs\n{lines}\nTo see the rig work without any: rig demo")
 
 
-def remarks(settings: UpSettings) -> list[str]:
+def remarks(settings: UpSettings, github: GitHubSettings) -> list[str]:
     """What a person should know about how this rig is set up."""
     said: list[str] = []
     if not settings.public_url:
-        said.append("No RIG_PUBLIC_URL, so GitHub cannot call: the rig polls it instead of waiting for webhooks.")
-    one_app = settings.github_app_id is not None and settings.github_review_app_id is None
-    one_token = settings.github_app_id is None and not _has(settings.github_review_token)
-    if (one_app or one_token) and not _has(settings.github_review_token):
+        said.append("Without RIG_PUBLIC_URL GitHub cannot call the rig, so the rig polls GitHub for changes.")
+    if github.reviews_own_work:
         said.append(
             "One GitHub identity writes and reviews. GitHub refuses an approval by the author, so reviews are "
-            "posted as comments; a branch protection that demands an approving review will hold every merge. "
-            "Set RIG_GITHUB_REVIEW_TOKEN or RIG_GITHUB_REVIEW_APP_ID to a second identity."
+            "posted as comments, and a branch protection that demands an approving review holds every merge. "
+            "Set RIG_GITHUB_REVIEW_TOKEN, or RIG_GITHUB_REVIEW_APP_ID with its key, to a second identity."
         )
     return said
 
 
 def _has(secret: SecretStr) -> bool:
     return bool(secret.get_secret_value())
-
-
-def as_overrides(**options: Any) -> dict[str, Any]:
-    """The command's options that were given."""
-    return {name: value for name, value in options.items() if value is not None}

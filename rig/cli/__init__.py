@@ -1,0 +1,32 @@
+"""The `rig` command; each command's module says what it does and imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rig.cli import agents, characters, demo, issues, serving, store, tokens
+from rig.cli.output import fail, rig_error_in
+
+app = typer.Typer(
+    name="rig",
+    help="Takes a GitHub issue from backlog to merged pull request.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, serving, store, issues, agents, characters, tokens):
+    module.register(app)
+
+
+def main() -> None:
+    """Run one command; what the rig refuses is one line on standard error, exit code 2 for bad input."""
+    try:
+        app()
+    except BaseException as error:
+        found = rig_error_in(error)
+        if found is None:
+            raise
+        sys.exit(fail(found))

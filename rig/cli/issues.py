@@ -1,0 +1,91 @@
+"""`rig issues` and `rig issue show`: what the rig knows, asked over MCP as everybody asks."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from rig.cli.output import console, print_json, print_table
+from servers.kit.errors import InvalidInput
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.command(name="issues")(list_issues)
+    root.add_typer(app, name="issue", help="Look at one issue.")
+
+
+def list_issues(
+    repository: Annotated[str | None, typer.Option(help="Only this one, as owner/repo")] = None,
+    state: Annotated[str | None, typer.Option(help="Only in this state, such as in_review")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 100,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """List the issues that the rig knows, with their state."""
+    answer = _ask("list_issues", {"repository": repository, "state": state, "limit": limit})
+    issues = answer.get("issues", answer.get("result", []))
+    if json:
+        print_json(issues)
+        return
+    if not issues:
+        console().print("The rig knows no issues yet. Label one `agent-ready`.")
+        return
+    columns = ("issue", "state", "priority", "agent", "title")
+    print_table(columns, ([one.get(name) or "" for name in columns] for one in issues))
+
+
+@app.callback()
+def issue() -> None:
+    """Look at one issue."""
+
+
+@app.command()
+def show(
+    issue: Annotated[str, typer.Argument(help="As owner/repo#12")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Show one issue's state and everything that happened to it, in order."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", issue):
+        raise InvalidInput(f"{issue!r} is not an issue; write it as owner/repo#12.")
+    answer = _ask("get_issue", {"issue": issue})
+    if json:
+        print_json(answer)
+        return
+    _print_issue(answer)
+
+
+def _print_issue(answer: dict[str, Any]) -> None:
+    head = answer.get("issue", answer)
+    head = head if isinstance(head, dict) else answer
+    console().print(f"{head.get('issue', '')}  {head.get('state', '')}  {head.get('title', '')}", markup=False)
+    rows = (
+        (str(event.get("recorded_at", ""))[:19], event.get("type", ""), event.get("actor", ""), _gist(event))
+        for event in answer.get("timeline", answer.get("events", []))
+    )
+    print_table(("when", "event", "by", "what"), rows)
+
+
+def _gist(event: dict[str, Any]) -> str:
+    data: dict[str, Any] = event.get("data") or {}
+    text = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, "", [], {}))
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _ask(tool: str, arguments: dict[str, Any]) -> Any:
+    import asyncio
+
+    from rig.cli.access import ClientSettings
+    from servers.kit.client import tool_client
+
+    settings = ClientSettings.load()
+    given = {name: value for name, value in arguments.items() if value is not None}
+
+    async def ask() -> Any:
+        async with tool_client(f"{settings.base}/mcp/conductor", settings.bearer, attempts=2) as client:
+            return await client.call(tool, given)
+
+    return asyncio.run(ask())
