@@ -1,0 +1,1 @@
+"""What CI checks beyond the unit tests."""
