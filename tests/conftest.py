@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_waiting"]
+
 TESTS = Path(__file__).parent
 FOLDERS = (Path(sys.executable).parent, *TESTS.glob("*/node_modules/.bin"))
 
@@ -28,9 +30,7 @@ def find_program(*names: str) -> str:
     for name in names:
         if found := shutil.which(name, path=path):
             return found
-    reason = (
-        f"This machine has no {' or '.join(names)}: `make test` installs it or prints the command that does."
-    )
+    reason = f"This machine has no {' or '.join(names)}: `make test` installs it or prints the command that does."
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

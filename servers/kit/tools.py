@@ -23,12 +23,8 @@ from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError, from
 P = ParamSpec("P")
 R = TypeVar("R")
 
-READ = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
-WRITE = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
+READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+WRITE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 DESTRUCTIVE = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
@@ -40,9 +36,7 @@ DESTRUCTIVE_WORLD = DESTRUCTIVE.model_copy(update={"open_world_hint": True})
 class Claim(BaseModel):
     """A handle on work that was claimed: it means something only beside its holder's token."""
 
-    issue: str = Field(
-        description="The issue, as owner/repo#12", pattern=r"^[\w.-]+/[\w.-]+#\d+$", max_length=300
-    )
+    issue: str = Field(description="The issue, as owner/repo#12", pattern=r"^[\w.-]+/[\w.-]+#\d+$", max_length=300)
     fence: int = Field(description="The number that claim_assignment answered", ge=1)
 
 
@@ -130,8 +124,12 @@ class Toolbox:
     def register(self, mcp: MCPServer[Any]) -> None:
         """Add the tools to a server and admit only callers whose role may use them."""
         for entry in self._entries.values():
-            description = inspect.getdoc(entry.fn)
-            mcp.add_tool(entry.fn, description=description, annotations=entry.annotations)
+            mcp.add_tool(
+                entry.fn,
+                description=inspect.getdoc(entry.fn),
+                annotations=entry.annotations,
+                structured_output=False if _answers_text(entry.fn) else None,
+            )
         mcp.middleware.append(self._admit)
 
     async def schemas(self) -> list[Tool]:
@@ -184,6 +182,11 @@ def _plain_error(name: str, result: HandlerResult) -> HandlerResult:
         return error_result(RigError("The server failed while it worked on this call; its log says why."))
     detail = re.sub(r"\s+For further information visit \S+", "", detail.removeprefix(": "))
     return error_result(from_wire(detail) if _CODED.match(detail) else InvalidInput(" ".join(detail.split())))
+
+
+def _answers_text(fn: Callable[..., Any]) -> bool:
+    """Text is answered as text, not as a structure with one field of text."""
+    return inspect.signature(fn, eval_str=True).return_annotation is str
 
 
 _CODED = re.compile(r"[a-z_]+: ")

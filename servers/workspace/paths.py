@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers.kit.errors import Conflict, Forbidden, InvalidInput, NotFound
+from servers.workspace.text import is_text
 
 MAX_LINKS = 40
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,8 +56,8 @@ def find(root: Path, path: str, *, create_folders: bool = False) -> Generator[Pl
 
 class _Walk:
     def __init__(self, root: Path, path: str, create_folders: bool) -> None:
-        if "\0" in path or len(path) > 4096:
-            raise InvalidInput("A path has at most 4096 characters and no NUL.")
+        if "\0" in path or len(path) > 4096 or not is_text(path):
+            raise InvalidInput("A path has at most 4096 characters, no NUL and no half characters.")
         self._root, self._path, self._create = root, path, create_folders
         self._pending: deque[str] = deque()
         self._names: list[str] = []

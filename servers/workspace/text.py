@@ -18,6 +18,11 @@ def is_binary(head: bytes) -> bool:
     return b"\0" in head[:SNIFFED_BYTES]
 
 
+def is_text(text: str) -> bool:
+    """Whether the text can be written as UTF-8: JSON may carry half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def shown(data: bytes) -> str:
     """Bytes as text that any JSON reader takes."""
     return data.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
