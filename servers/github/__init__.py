@@ -1,0 +1,1 @@
+"""The GitHub server: the only holder of GitHub credentials, and everything the rig does on GitHub."""

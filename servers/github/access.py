@@ -1,0 +1,71 @@
+"""Who may reach which repository under which identity: the one way from a tool to GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servers.github.client import GitHub, Repo
+from servers.github.settings import Identity
+from servers.kit.claims import ClaimChecker
+from servers.kit.errors import Forbidden
+from servers.kit.tools import Caller
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one caller may do."""
+
+    caller: Caller
+    github: GitHub
+    claims: ClaimChecker
+
+    def reading(self, repository: str) -> Repo:
+        """`repository` for reading.
+
+        Raises:
+            Forbidden: It is not enrolled, or an agent's claim is on another repository.
+        """
+        self._require_enrolled(repository)
+        if self.caller.is_agent and self.caller.claim is not None:
+            self._require_claim_on(repository)
+        return self.github.repository(repository, self._own_identity)
+
+    async def writing(self, repository: str, identity: Identity | None = None) -> Repo:
+        """`repository` for writing, under the caller's own identity or, for a server, the one it names.
+
+        Raises:
+            Forbidden: It is not enrolled; an agent has no claim there; or the identity is not the caller's.
+            Fenced, Superseded: The agent's claim no longer holds.
+        """
+        self._require_enrolled(repository)
+        if self.caller.is_agent:
+            self._require_claim_on(repository)
+            await self.claims.require(self.caller, repository)
+        return self.github.repository(repository, self._identity(identity))
+
+    @property
+    def _own_identity(self) -> Identity:
+        match self.caller.role:
+            case "dev" | "review":
+                return self.caller.role
+            case _:
+                return "conductor"
+
+    def _identity(self, asked: Identity | None) -> Identity:
+        own = self._own_identity
+        if asked is None or asked == own or self.caller.role == "service":
+            return asked or own
+        raise Forbidden(f"The role {self.caller.role} acts as {own}; only servers choose another identity.")
+
+    def _require_enrolled(self, repository: str) -> None:
+        if not self.github.settings.allows(repository):
+            raise Forbidden(
+                f"{repository} is not among the rig's repositories. An operator enrols it in RIG_REPOSITORIES."
+            )
+
+    def _require_claim_on(self, repository: str) -> None:
+        claim = self.caller.claim
+        if claim is None:
+            raise Forbidden("An agent writes only under a claim. Call claim_assignment first.")
+        if claim.issue.partition("#")[0].lower() != repository.lower():
+            raise Forbidden(f"The claim is on {claim.issue}, which is not in {repository}.")

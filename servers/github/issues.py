@@ -1,0 +1,263 @@
+"""Tools for issues, their comments and labels."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from github import GithubException
+from github.Issue import Issue as GitHubIssue
+from github.Repository import Repository as GitHubRepository
+from pydantic import Field
+
+from servers.github.arguments import As, Body, Key, LabelName, Labels, Limit, Number, Repository, State, Title
+from servers.github.failures import words
+from servers.github.marks import carries, marked
+from servers.github.models import (
+    Comment,
+    CreatedIssue,
+    Issue,
+    IssueList,
+    IssueSummary,
+    Labeller,
+    LabelsAnswer,
+    Permission,
+)
+from servers.github.toolbox import READERS, STEWARDS, WRITERS, AccessDep, tools
+from servers.github.trees import Json, child, children
+from servers.kit.errors import Forbidden, NotFound
+from servers.kit.tools import READ_WORLD, WRITE_WORLD
+
+_PERMISSIONS: tuple[Permission, ...] = ("admin", "maintain", "write", "triage", "read", "none")
+RECENT = 200
+
+
+@tools.tool(READ_WORLD, READERS)
+async def get_issue(
+    repository: Repository,
+    number: Number,
+    access: AccessDep,
+    labeller_of: Annotated[
+        LabelName | None, Field(description="Also say who set this label last, and what that account may do")
+    ] = None,
+) -> Issue:
+    """Read one issue.
+
+    Fails with not_found for a pull request: read that with get_pull_request.
+    """
+
+    def read(repo: GitHubRepository) -> Issue:
+        issue = repo.get_issue(number)
+        _require_issue(issue)
+        summary = _summary(repository, issue)
+        return Issue(
+            **summary.model_dump(),
+            repository_id=repo.id,
+            body=issue.body or "",
+            labeller=_labeller(repo, issue, labeller_of) if labeller_of else None,
+        )
+
+    return await access.reading(repository).run(read)
+
+
+@tools.tool(READ_WORLD, READERS)
+async def list_issues(
+    repository: Repository,
+    access: AccessDep,
+    labels: Annotated[Labels | None, Field(description="Only issues with all of these labels")] = None,
+    state: State = "open",
+    limit: Limit = 100,
+) -> IssueList:
+    """List issues, the most recently updated first; pull requests are left out."""
+
+    def read(repo: GitHubRepository) -> IssueList:
+        found = repo.get_issues(state=state, labels=list(labels or []), sort="updated", direction="desc")
+        issues: list[IssueSummary] = []
+        for issue in found:
+            if len(issues) == limit:
+                break
+            if not _is_pull_request(issue):
+                issues.append(_summary(repository, issue))
+        return IssueList(issues=issues)
+
+    return await access.reading(repository).run(read)
+
+
+@tools.tool(READ_WORLD, READERS)
+async def search_issues(
+    repository: Repository,
+    query: Annotated[str, Field(description="Words, in GitHub's search syntax", min_length=1, max_length=200)],
+    access: AccessDep,
+    limit: Limit = 30,
+) -> IssueList:
+    """Search the issues of one repository, best match first."""
+
+    def read(repo: GitHubRepository) -> IssueList:
+        _, answer = repo.requester.requestJsonAndCheck(
+            "GET",
+            "/search/issues",
+            parameters={"q": f"{query} repo:{repository} is:issue", "per_page": min(limit, 100)},
+        )
+        # A query may name further repositories: what is not asked of this one is not shown.
+        own = f"/repos/{repository}".lower()
+        items = children(answer, "items")
+        issues = [_found(repository, i) for i in items if i["repository_url"].lower().endswith(own)]
+        return IssueList(issues=issues[:limit])
+
+    return await access.reading(repository).run(read)
+
+
+@tools.tool(WRITE_WORLD, WRITERS)
+async def create_issue(
+    repository: Repository,
+    title: Title,
+    body: Body,
+    key: Key,
+    access: AccessDep,
+    labels: Annotated[Labels | None, Field(description="Only people and servers may set labels")] = None,
+    identity: As = None,
+) -> CreatedIssue:
+    """Open an issue, once per key."""
+    if labels and access.caller.is_agent:
+        raise Forbidden("Labels start work, so only people set them. Open the issue without labels.")
+    repo = await access.writing(repository, identity)
+    login = await repo.login()
+
+    def look(repo: GitHubRepository) -> GitHubIssue | None:
+        recent = islice(repo.get_issues(state="all", sort="created", direction="desc"), RECENT)
+        mine = (issue for issue in recent if login_of(issue.user) == login)
+        return next((issue for issue in mine if carries(issue.body, key)), None)
+
+    def write(repo: GitHubRepository) -> GitHubIssue:
+        return repo.create_issue(title, marked(body, key), labels=list(labels or []))
+
+    issue, created = await repo.once(f"issue {key}", look, write)
+    return CreatedIssue(number=issue.number, url=issue.html_url, created=created)
+
+
+@tools.tool(WRITE_WORLD, WRITERS)
+async def comment_on_issue(
+    repository: Repository,
+    number: Number,
+    body: Annotated[Body, Field(min_length=1)],
+    key: Key,
+    access: AccessDep,
+    identity: As = None,
+) -> Comment:
+    """Comment on an issue or a pull request, once per key."""
+    repo = await access.writing(repository, identity)
+    login = await repo.login()
+
+    def look(repo: GitHubRepository) -> Comment | None:
+        for comment in repo.get_issue(number).get_comments():
+            if carries(comment.body, key) and comment.user.login == login:
+                return Comment(id=comment.id, url=comment.html_url, created=False)
+        return None
+
+    def write(repo: GitHubRepository) -> Comment:
+        comment = repo.get_issue(number).create_comment(marked(body, key))
+        return Comment(id=comment.id, url=comment.html_url, created=True)
+
+    comment, created = await repo.once(f"comment {number} {key}", look, write)
+    return comment.model_copy(update={"created": created})
+
+
+@tools.tool(WRITE_WORLD, STEWARDS)
+async def add_labels(
+    repository: Repository, number: Number, labels: Labels, access: AccessDep, identity: As = None
+) -> LabelsAnswer:
+    """Set labels on an issue or a pull request; those it has already stay."""
+
+    def write(repo: GitHubRepository) -> LabelsAnswer:
+        issue = repo.get_issue(number)
+        if labels:
+            issue.add_to_labels(*labels)
+        return LabelsAnswer(labels=[label.name for label in issue.get_labels()])
+
+    return await (await access.writing(repository, identity)).run(write)
+
+
+@tools.tool(WRITE_WORLD, STEWARDS)
+async def remove_label(
+    repository: Repository, number: Number, label: LabelName, access: AccessDep, identity: As = None
+) -> LabelsAnswer:
+    """Take a label off an issue or a pull request; one that is not there is no error."""
+
+    def write(repo: GitHubRepository) -> LabelsAnswer:
+        issue = repo.get_issue(number)
+        try:
+            issue.remove_from_labels(label)
+        except GithubException as error:
+            if error.status != 404 or "label" not in words(error).lower():
+                raise
+        return LabelsAnswer(labels=[left.name for left in issue.get_labels()])
+
+    return await (await access.writing(repository, identity)).run(write)
+
+
+def _is_pull_request(issue: GitHubIssue) -> bool:
+    # Asking for `pull_request` would cost a request for every issue that is none.
+    return "/pull/" in issue.html_url
+
+
+def _require_issue(issue: GitHubIssue) -> None:
+    if _is_pull_request(issue):
+        raise NotFound(f"#{issue.number} is a pull request. Read it with get_pull_request.")
+
+
+def _summary(repository: str, issue: GitHubIssue) -> IssueSummary:
+    return IssueSummary(
+        repository=repository,
+        number=issue.number,
+        title=issue.title,
+        url=issue.html_url,
+        state="open" if issue.state == "open" else "closed",
+        author=login_of(issue.user),
+        labels=[label.name for label in issue.labels],
+        updated_at=issue.updated_at,
+    )
+
+
+def _found(repository: str, item: Json) -> IssueSummary:
+    return IssueSummary(
+        repository=repository,
+        number=item["number"],
+        title=item["title"],
+        url=item["html_url"],
+        state=item["state"],
+        author=child(item, "user").get("login") or "ghost",
+        labels=[label["name"] for label in item["labels"]],
+        updated_at=item["updated_at"],
+    )
+
+
+def login_of(user: Any) -> str:
+    """The login, or GitHub's stand-in for deleted accounts."""
+    return user.login if user else "ghost"
+
+
+def _labeller(repo: GitHubRepository, issue: GitHubIssue, label: str) -> Labeller | None:
+    wanted = label.lower()
+    if wanted not in {present.name.lower() for present in issue.labels}:
+        return None
+    last: str | None = None
+    for event in issue.get_events():
+        if event.event == "labeled" and event.label.name.lower() == wanted:
+            last = login_of(event.actor)
+    return Labeller(login=last, permission=_permission(repo, last)) if last else None
+
+
+def _permission(repo: GitHubRepository, login: str) -> Permission:
+    try:
+        _, answer = repo.requester.requestJsonAndCheck(
+            "GET", f"{repo.url}/collaborators/{quote(login, safe='')}/permission"
+        )
+    except GithubException as error:
+        if error.status == 404:
+            return "none"
+        raise
+    # An organization's own role has a name that says nothing; then the plain permission counts.
+    said = [answer.get("role_name"), answer.get("permission")]
+    known: list[Permission] = [known for name in said for known in _PERMISSIONS if name == known]
+    return known[0] if known else "none"

@@ -1,0 +1,73 @@
+"""Tools that land a pull request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from github.Repository import Repository as GitHubRepository
+from pydantic import Field
+
+from servers.github.arguments import As, Body, Number, Repository, Sha, Title
+from servers.github.client import ask, mutate
+from servers.github.models import Merge, Queued
+from servers.github.toolbox import STEWARDS, AccessDep, tools
+from servers.github.trees import child
+from servers.kit.errors import Conflict, NotFound
+from servers.kit.tools import DESTRUCTIVE_WORLD
+
+
+@tools.tool(DESTRUCTIVE_WORLD, STEWARDS)
+async def merge_pull_request(
+    repository: Repository,
+    number: Number,
+    head_sha: Sha,
+    title: Title,
+    message: Body,
+    access: AccessDep,
+    method: Annotated[Literal["squash", "merge", "rebase"], Field(description="How")] = "squash",
+    identity: As = None,
+) -> Merge:
+    """Merge a pull request if its head is still `head_sha`; one merged at that head answers its commit again.
+
+    Fails with conflict, in GitHub's words, where the head moved or the pull request cannot be merged now.
+    """
+    repo = await access.writing(repository, identity)
+
+    def look(repo: GitHubRepository) -> Merge | None:
+        pull = repo.get_pull(number)
+        if pull.head.sha != head_sha:
+            raise Conflict(f"The head of #{number} is {pull.head.sha}, not {head_sha}. Decide again on that.")
+        return Merge(merged=True, sha=pull.merge_commit_sha) if pull.merged_at else None
+
+    def write(repo: GitHubRepository) -> Merge:
+        done = repo.get_pull(number).merge(
+            commit_title=title, commit_message=message, merge_method=method, sha=head_sha
+        )
+        return Merge(merged=done.merged, sha=done.sha)
+
+    merged, _ = await repo.once(f"merge {number}", look, write)
+    return merged
+
+
+@tools.tool(DESTRUCTIVE_WORLD, STEWARDS)
+async def enqueue_pull_request(
+    repository: Repository, number: Number, head_sha: Sha, access: AccessDep, identity: As = None
+) -> Queued:
+    """Put a pull request into the merge queue of its base branch if its head is still `head_sha`."""
+    repo = await access.writing(repository, identity)
+    owner, _, name = repository.partition("/")
+
+    def write(repo: GitHubRepository) -> Queued:
+        data = ask(repo, "queue_entry", owner=owner, name=name, number=number)
+        pull = child(data, "repository", "pullRequest")
+        if not pull:
+            raise NotFound(f"There is no pull request #{number} in {repository}.")
+        if pull["headRefOid"] != head_sha:
+            raise Conflict(f"The head of #{number} is {pull['headRefOid']}, not {head_sha}.")
+        entry = child(pull, "mergeQueueEntry")
+        if not pull["isInMergeQueue"]:
+            queued = mutate(repo, "enqueue", id=pull["id"], head=head_sha)
+            entry = child(queued, "enqueuePullRequest", "mergeQueueEntry")
+        return Queued(queued=True, position=entry.get("position"))
+
+    return await repo.run(write)
