@@ -1,0 +1,52 @@
+"""`python -m rig.doubles.github`: run the double and say on standard output where it listens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import yaml
+
+from rig.doubles.github.app import running
+from rig.doubles.github.seeds import Seed
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="rig.doubles.github", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the bare repositories live")
+    parser.add_argument("--seed", type=Path, help="accounts, repositories, Apps and webhooks (YAML or JSON)")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    return parser.parse_args()
+
+
+async def main(options: argparse.Namespace) -> None:
+    seed = Seed.model_validate(yaml.safe_load(options.seed.read_text())) if options.seed else None
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with running(options.data_dir, options.port, seed) as double:
+        sys.stdout.write(json.dumps({"url": double.url}) + "\n")
+        sys.stdout.flush()
+        if options.with_parent:
+            await _watch_parent(ended)
+        await ended.wait()
+
+
+async def _watch_parent(ended: asyncio.Event) -> None:
+    """Standard input closes when whoever started us is gone, however it went."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    closed = asyncio.create_task(reader.read())
+    closed.add_done_callback(lambda _: ended.set())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(arguments()))

@@ -1,0 +1,1 @@
+"""How GitHub writes each object as JSON."""
