@@ -30,7 +30,7 @@ lint: $(STAMPS)/test ## ruff, pyright, import-linter
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 setup: $(STAMPS)/run ## the environment that `rig` runs in
 	@:
@@ -47,7 +47,7 @@ lock: $(STAMPS)/uv ## resolve the locks again from the ranges; ARGS=--upgrade ta
 	$(foreach folder,$(NODE_FOLDERS),$(BIN)/npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(folder) &&) true
 
 clean: ## remove everything that `make` made
-	rm -rf .venv dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis $(NODE_FOLDERS:%=%/node_modules)
+	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis $(NODE_FOLDERS:%=%/node_modules)
 
 $(STAMPS)/uv: requirements-setup.lock
 	@$(PYTHON) scripts/programs.py run

@@ -105,12 +105,15 @@ def unmet(requirements: Iterable[str], locked: dict[str, str]) -> list[str]:
 
 
 def imports(source: str) -> Iterator[str]:
+    """The top-level modules that a file imports, or looks up by name without importing."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name.partition(".")[0] for alias in names)
             case ast.ImportFrom(module=str(module), level=0):
                 yield module.partition(".")[0]
+            case ast.Call(func=ast.Attribute(attr="find_spec"), args=[ast.Constant(value=str(module))]):
+                yield module
             case _:
                 pass
 
