@@ -15,10 +15,14 @@ from rig.doubles.github.app import running
 from rig.doubles.github.seeds import Seed
 
 
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="rig.doubles.github", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where the bare repositories live")
+    parser.add_argument("--data-dir", type=_absolute, required=True, help="where the bare repositories live")
     parser.add_argument("--seed", type=Path, help="accounts, repositories, Apps and webhooks (YAML or JSON)")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return parser.parse_args()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ class QuietServer(uvicorn.Server):
     """A server that leaves signals to whoever runs it."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
 
@@ -102,14 +102,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(data: Path, port: int = 0, seed: Seed | None = None) -> AsyncIterator[Running]:
+async def running(data: Path, port: int = 0, seed: Seed | None = None) -> AsyncGenerator[Running]:
     """The double, listening on loopback until the block ends."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        world = build_world(url, data.resolve())
+        world = build_world(url, data)
         config = uvicorn.Config(
             build_app(world), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
         )

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,7 @@ class Ci:
 
 
 @asynccontextmanager
-async def checkout(repository: Path, sha: str) -> AsyncIterator[Path]:
+async def checkout(repository: Path, sha: str) -> AsyncGenerator[Path]:
     """A throw-away clone at one commit that borrows the bare repository's objects."""
     with tempfile.TemporaryDirectory(prefix="ci-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,9 @@ class GitHubDouble:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, data: Path, *, seed: Json | None = None, port: int = 0) -> AsyncIterator[GitHubDouble]:
+    async def start(cls, data: Path, *, seed: Json | None = None, port: int = 0) -> AsyncGenerator[GitHubDouble]:
         """A double in a process of its own, gone with this one."""
-        data.mkdir(parents=True, exist_ok=True)
-        options = ["--port", str(port), "--data-dir", str(data), "--with-parent"]
-        if seed is not None:
-            (data / "seed.json").write_text(json.dumps(seed))
-            options += ["--seed", str(data / "seed.json")]
+        options = ["--port", str(port), "--data-dir", str(data), "--with-parent", *_seed_file(data, seed)]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -52,7 +48,7 @@ class GitHubDouble:
 
     @classmethod
     @asynccontextmanager
-    async def here(cls, data: Path, *, seed: Json | None = None) -> AsyncIterator[GitHubDouble]:
+    async def here(cls, data: Path, *, seed: Json | None = None) -> AsyncGenerator[GitHubDouble]:
         """A double in this process; `world` is its state."""
         from rig.doubles.github.app import running
         from rig.doubles.github.seeds import Seed
@@ -176,6 +172,14 @@ class GitHubDouble:
         scheme, _, host = self.url.partition("://")
         credential = f"x-access-token:{token}@" if token else ""
         return f"{scheme}://{credential}{host}/{repository}.git"
+
+
+def _seed_file(data: Path, seed: Json | None) -> list[str]:
+    data.mkdir(parents=True, exist_ok=True)
+    if seed is None:
+        return []
+    (data / "seed.json").write_text(json.dumps(seed))
+    return ["--seed", str(data / "seed.json")]
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,14 @@ async def git(
     *arguments: str,
     stdin: bytes | None = None,
     expect: tuple[int, ...] = (0,),
-    **env: str,
+    env: Mapping[str, str] | None = None,
 ) -> Output:
     """Run one git command inside a directory; an unexpected exit code raises with git's own words."""
     process = await asyncio.create_subprocess_exec(
         "git",
         *arguments,
         cwd=directory,
-        env=environment(**env),
+        env=environment(**(env or {})),
         stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

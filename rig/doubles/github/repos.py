@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -154,14 +154,14 @@ async def commit_tree(
         tree,
         *parent_options,
         stdin=message.encode(),
-        GIT_AUTHOR_NAME=author.name,
-        GIT_AUTHOR_EMAIL=author.email,
-        GIT_AUTHOR_DATE=author.at.isoformat(),
-        GIT_COMMITTER_NAME=committer.name,
-        GIT_COMMITTER_EMAIL=committer.email,
-        GIT_COMMITTER_DATE=committer.at.isoformat(),
+        env=_signature("AUTHOR", author) | _signature("COMMITTER", committer),
     )
     return made.text.strip()
+
+
+def _signature(role: str, who: Person) -> dict[str, str]:
+    at = who.at.isoformat()
+    return {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email, f"GIT_{role}_DATE": at}
 
 
 async def update_ref(path: Path, ref: str, new: str, old: str = "") -> bool:
@@ -197,7 +197,7 @@ async def blob(path: Path, sha: str) -> bytes:
 
 
 @asynccontextmanager
-async def scratch_index(path: Path) -> AsyncIterator[dict[str, str]]:
+async def scratch_index(path: Path) -> AsyncGenerator[dict[str, str]]:
     with tempfile.TemporaryDirectory(dir=path) as folder:
         yield {"GIT_INDEX_FILE": f"{folder}/index", "GIT_DIR": str(path)}
 
@@ -206,17 +206,17 @@ async def tree_of_directory(path: Path, directory: Path) -> str:
     """Store a directory of files, modes included, and answer its tree."""
     async with scratch_index(path) as env:
         options = ("-c", "core.bare=false", "-c", "core.autocrlf=false")
-        await git(directory, *options, "--work-tree=.", "add", "-A", "-f", "--", ".", **env)
-        return (await git(directory, "write-tree", **env)).text.strip()
+        await git(directory, *options, "--work-tree=.", "add", "-A", "-f", "--", ".", env=env)
+        return (await git(directory, "write-tree", env=env)).text.strip()
 
 
 async def tree_with_file(path: Path, parent: str, file: str, content: bytes | None) -> str:
     """The tree of a commit with one file written, or removed."""
     async with scratch_index(path) as env:
-        await git(path, "read-tree", parent, **env)
+        await git(path, "read-tree", parent, env=env)
         if content is None:
-            await git(path, "update-index", "--force-remove", "--", file, **env)
+            await git(path, "update-index", "--force-remove", "--", file, env=env)
         else:
             sha = (await git(path, "hash-object", "-w", "--stdin", stdin=content)).text.strip()
-            await git(path, "update-index", "--add", "--cacheinfo", f"100644,{sha},{file}", **env)
-        return (await git(path, "write-tree", **env)).text.strip()
+            await git(path, "update-index", "--add", "--cacheinfo", f"100644,{sha},{file}", env=env)
+        return (await git(path, "write-tree", env=env)).text.strip()

@@ -82,8 +82,8 @@ def read(path: str, text: str) -> Workflow:
 
 
 def _triggers(value: object) -> Mapping:
-    if isinstance(value, dict):
-        return mapping(value)
+    if given := mapping(value):
+        return given
     return {str(event): None for event in sequence(value)}
 
 

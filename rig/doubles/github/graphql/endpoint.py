@@ -22,8 +22,7 @@ async def answer(request: Request) -> Response:
     try:
         viewer = viewer_of(request.app.state.world, request.headers.get("authorization"))
         request.state.viewer = viewer
-        if viewer.user is None:
-            raise Refused(401, "This endpoint requires you to be authenticated.")
+        viewer.signed_in()
         body = await _body(request)
     except Refused as refusal:
         return JSONResponse(refusal.body(), refusal.status)

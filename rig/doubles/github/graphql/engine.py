@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -212,7 +212,7 @@ class Run:
         try:
             found = self.resolve(node, wanted)
             if inspect.isawaitable(found):
-                found = await cast(Awaitable[Any], found)
+                found = await found
         except (Failed, Refused) as problem:
             kind = problem.kind if isinstance(problem, Failed) else _kind(problem)
             self.errors.append({"type": kind, "path": path, "message": str(problem)})

@@ -6,11 +6,16 @@ from rig.doubles.github import checks, issues, pulls, reviews
 from rig.doubles.github import repos as store
 from rig.doubles.github.graphql.engine import PAGING, Context, Failed, Node, connection, plain, resolves
 from rig.doubles.github.graphql.reads import At, actor, pull_state, ref, shared_fields
-from rig.doubles.github.model import CheckRun, Json, PullRequest, stamp
+from rig.doubles.github.model import CheckRun, Issue, Json, PullRequest, stamp
 from rig.doubles.github.shapes import people
 from rig.doubles.github.shapes import repos as repo_shapes
 
-shared_fields("PullRequest", lambda at: at.item.issue)
+
+def _issue_of(at: At) -> Issue:
+    return at.item.issue
+
+
+shared_fields("PullRequest", _issue_of)
 plain(
     "PullRequest",
     id=lambda at: f"PR_{at.item.id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rig.doubles.github.errors import Refused
@@ -195,7 +196,7 @@ def pull_state(pull: PullRequest) -> str:
     return "MERGED" if pull.merged_at else pull.issue.state.upper()
 
 
-def shared_fields(type_name: str, issue_of: Any) -> None:
+def shared_fields(type_name: str, issue_of: Callable[[At], Issue]) -> None:
     """What issues and pull requests have in common."""
     plain(
         type_name,

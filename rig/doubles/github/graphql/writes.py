@@ -13,10 +13,11 @@ from rig.doubles.github.graphql.reviews import may_resolve
 from rig.doubles.github.model import Json, PullRequest
 
 
-def _payload(type_name: str, **names: Any) -> None:
-    plain(type_name, clientMutationId=lambda answer: answer.get("clientMutationId"))
-    for name in names:
-        plain(type_name, **{name: lambda answer, name=name: answer[name]})
+def _payload(type_name: str, name: str) -> None:
+    def read(answer: Json) -> Any:
+        return answer[name]
+
+    plain(type_name, clientMutationId=lambda answer: answer["clientMutationId"], **{name: read})
 
 
 def _named(context: Context, given: Json, field: str, type_name: str) -> At:
@@ -52,8 +53,8 @@ def _unresolve(context: Context, root: None, arguments: Json) -> Node:
     return Node("UnresolveReviewThreadPayload", _set_resolved(context, arguments["input"], resolved=False))
 
 
-_payload("ResolveReviewThreadPayload", thread=None)
-_payload("UnresolveReviewThreadPayload", thread=None)
+_payload("ResolveReviewThreadPayload", "thread")
+_payload("UnresolveReviewThreadPayload", "thread")
 
 
 @resolves("Mutation", "addPullRequestReviewThreadReply", "input")
@@ -69,7 +70,7 @@ def _reply(context: Context, root: None, arguments: Json) -> Node:
     return Node("AddPullRequestReviewThreadReplyPayload", _answer(given, comment=comment))
 
 
-_payload("AddPullRequestReviewThreadReplyPayload", comment=None)
+_payload("AddPullRequestReviewThreadReplyPayload", "comment")
 
 
 @resolves("Mutation", "enqueuePullRequest", "input")
@@ -103,7 +104,7 @@ async def _check_queue(context: Context, at: At, expected: str | None) -> None:
         raise Failed("UNPROCESSABLE", reason or "Pull request is not mergeable")
 
 
-_payload("EnqueuePullRequestPayload", mergeQueueEntry=None)
+_payload("EnqueuePullRequestPayload", "mergeQueueEntry")
 
 
 def _set_draft(context: Context, given: Json, *, draft: bool) -> Json:
@@ -128,5 +129,5 @@ def _draft(context: Context, root: None, arguments: Json) -> Node:
     return Node("ConvertPullRequestToDraftPayload", _set_draft(context, arguments["input"], draft=True))
 
 
-_payload("MarkPullRequestReadyForReviewPayload", pullRequest=None)
-_payload("ConvertPullRequestToDraftPayload", pullRequest=None)
+_payload("MarkPullRequestReadyForReviewPayload", "pullRequest")
+_payload("ConvertPullRequestToDraftPayload", "pullRequest")

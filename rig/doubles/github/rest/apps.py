@@ -152,7 +152,7 @@ async def list_deliveries(call: Call) -> Answer:
     older = [d for d in reversed(hook.deliveries) if not cursor or d.id < int(cursor.removeprefix("v1_"))]
     wanted = [d for d in older if _has_status(d, call.query("status"))]
     shown = wanted[:size]
-    headers = {}
+    headers: dict[str, str] = {}
     if len(wanted) > size:
         address = f"{call.world.url}{call.request.url.path}?cursor=v1_{shown[-1].id}&per_page={size}"
         headers["Link"] = f'<{address}>; rel="next"'
@@ -192,7 +192,7 @@ async def get_delivery(call: Call) -> Answer:
     hook = _hook_of(call)
     delivery = _delivery(call, hook)
     request = {"headers": delivery.headers, "payload": json.loads(delivery.payload)}
-    response = {"headers": {}, "payload": delivery.response}
+    response: Json = {"headers": {}, "payload": delivery.response}
     return delivery_item(delivery, hook) | {"url": hook.url, "request": request, "response": response}
 
 

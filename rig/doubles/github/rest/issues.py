@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from starlette.routing import Route
@@ -36,8 +37,11 @@ def _since(call: Call, issue: Issue) -> bool:
 def in_order(call: Call, found: list[Issue]) -> list[Issue]:
     """Newest first unless asked otherwise, by creation or by update."""
     by_update = call.query("sort", "created") == "updated"
-    key = (lambda i: (i.updated_at, i.number)) if by_update else (lambda i: (i.created_at, i.number))
-    return sorted(found, key=key, reverse=call.query("direction", "desc") == "desc")
+
+    def age(issue: Issue) -> tuple[datetime, int]:
+        return issue.updated_at if by_update else issue.created_at, issue.number
+
+    return sorted(found, key=age, reverse=call.query("direction", "desc") == "desc")
 
 
 async def create_issue(call: Call) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from starlette.routing import Route
 
 from rig.doubles.github import repos as store
@@ -113,8 +115,8 @@ async def put_protection(call: Call) -> Answer:
     wanted: Json = body.get("required_status_checks") or {}
     reviews: Json = body.get("required_pull_request_reviews") or {}
     count = int(reviews.get("required_approving_review_count", 1)) if reviews else 0
-    contexts = [str(each) for each in wanted.get("contexts") or []]
-    contexts += [str(each["context"]) for each in wanted.get("checks") or []]
+    contexts = [*cast(list[str], wanted.get("contexts") or [])]
+    contexts += [str(each["context"]) for each in cast(list[Json], wanted.get("checks") or [])]
     made = Protection(contexts, count, bool(wanted.get("strict")), restrict_pushes=True)
     call.repository.protections[name] = made
     return _protection(call, name, made)

@@ -20,6 +20,7 @@ merges_url=/merges milestones_url=/milestones{/number}
 notifications_url=/notifications{?since,all,participating} pulls_url=/pulls{/number} releases_url=/releases{/id}
 stargazers_url=/stargazers statuses_url=/statuses/{sha} subscribers_url=/subscribers
 subscription_url=/subscription tags_url=/tags teams_url=/teams trees_url=/git/trees{/sha}"""
+COUNTS = "size stargazers_count watchers_count forks_count forks watchers network_count subscribers_count"
 
 
 def api_url(world: World, repository: Repository) -> str:
@@ -55,13 +56,14 @@ def repository(world: World, repo: Repository, viewer: Viewer | None = None) -> 
 def permissions(viewer: Viewer, repo: Repository) -> Json:
     held = ROLES.index(viewer.role(repo))
     names = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
-    return {name: held >= [*ROLES].index(role) for name, role in names.items()}  # type: ignore[arg-type]
+    return {name: held >= [*ROLES].index(role) for name, role in names.items()}
 
 
 def _addresses(world: World, repo: Repository) -> Json:
     base = api_url(world, repo)
     page = f"{world.url}/{repo.full_name}"
-    links = dict(link.split("=", 1) for link in LINKS.split())
+    pairs = (link.partition("=") for link in LINKS.split())
+    links = {name: tail for name, _, tail in pairs}
     own = {
         "url": base,
         "html_url": page,
@@ -75,9 +77,7 @@ def _addresses(world: World, repo: Repository) -> Json:
 
 
 def _settings(repo: Repository) -> Json:
-    counts = dict.fromkeys(
-        "size stargazers_count watchers_count forks_count forks watchers network_count subscribers_count".split(), 0
-    )
+    counts: Json = dict.fromkeys(COUNTS.split(), 0)
     flags = {"has_issues": True, "has_projects": False, "has_wiki": False, "has_pages": False}
     return (
         counts
