@@ -25,4 +25,4 @@ def demo(
     """
     from rig.demo.director import main
 
-    raise typer.Exit(main(issues=issues, agents=agents, keep=keep, json=json, timeout=timeout))
+    raise typer.Exit(main(issues=issues, agents=agents, keep=keep, as_json=json, timeout=timeout))

@@ -6,6 +6,7 @@ import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -50,12 +51,14 @@ class UpSettings(RigSettings):
     anthropic_api_key: SecretStr = Field(
         default=SecretStr(""), description="Key for the model that the agents think with"
     )
+    parent_pipe: bool = Field(default=False, description="Stop when standard input ends")
     log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
 
     @property
     def open_to_this_machine_only(self) -> bool:
         """Nobody but this machine's users can reach the pages."""
-        return self.host in LOOPBACK and not self.public_url
+        public = urlsplit(self.public_url).hostname
+        return self.host in LOOPBACK and (public is None or public in LOOPBACK)
 
 
 def adopt_familiar_names(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -1,0 +1,154 @@
+"""The demo in the terminal: one line a step with its time, and the summary at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from rig.cli.output import clean
+from rig.demo import story
+from rig.demo.follow import Event
+from rig.demo.proof import Commit
+
+
+class Screen(Protocol):
+    """Where the demo shows what happens."""
+
+    def starting(self) -> None: ...
+    def ready(self, page: str, folder: str) -> None: ...
+    def event(self, event: Event) -> None: ...
+    def step(self, instance: str, text: str) -> None: ...
+    def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None: ...
+    def failed(self, reason: str, log: list[str]) -> None: ...
+    def kept(self, page: str) -> None: ...
+
+
+class Lines:
+    """One JSON object a line, for programs."""
+
+    def starting(self) -> None: ...
+
+    def ready(self, page: str, folder: str) -> None:
+        self._write({"url": page, "folder": folder})
+
+    def event(self, event: Event) -> None:
+        self._write(event)
+
+    def step(self, instance: str, text: str) -> None: ...
+
+    def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None:
+        self._write(
+            {
+                "result": "merged",
+                "seconds": round(seconds, 2),
+                "events": tally.events,
+                "issues": len(tally.done),
+                "commits": [commit.sha for commit in commits],
+                "tokens": dict(tally.tokens),
+                "usd": round(tally.usd, 4),
+                "model": "scripted",
+            }
+        )
+
+    def failed(self, reason: str, log: list[str]) -> None:
+        self._write({"result": "failed", "reason": reason, "log": log})
+
+    def kept(self, page: str) -> None: ...
+
+    def _write(self, value: Any) -> None:
+        sys.stdout.write(json.dumps(value) + "\n")
+        sys.stdout.flush()
+
+
+class Terminal:
+    """Lines for people."""
+
+    def __init__(self, console: Console, issues: int) -> None:
+        self._console = console
+        self._many = issues > 1
+        self._started = time.monotonic()
+        self._last_step = ""
+
+    def starting(self) -> None:
+        """Say what is about to run, and what is not real about it."""
+        self._console.print(
+            "[bold]rig demo[/]  PostgreSQL, the servers, git, CI and the agents are real; "
+            "GitHub is a stand-in and [bold]the model is scripted[/]."
+        )
+
+    def ready(self, page: str, folder: str) -> None:
+        self._line("●", "the rig is up", f"page {page}", "cyan")
+
+    def event(self, event: Event) -> None:
+        words = story.in_words(event)
+        if words is None:
+            return
+        kind = event["type"]
+        style = "green" if kind in story.GOOD else "red" if kind in story.BAD else "yellow"
+        mark = "✓" if kind in story.GOOD else "✗" if kind in story.BAD else "?" if kind in story.ASKING else "●"
+        where = f"#{(event.get('issue') or '').rpartition('#')[2]} " if self._many else ""
+        self._line(mark, kind, f"{where}{words}", style if kind not in WORKING else "cyan")
+
+    def step(self, instance: str, text: str) -> None:
+        said = f"{instance}: {text}"
+        if said != self._last_step and not self._many:
+            self._last_step = said
+            self._console.print(Text(f"{'':9}    {clean(said)}", style="dim"), no_wrap=True, overflow="ellipsis")
+
+    def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None:
+        """The merged commits, what it took, and once more that the model was scripted."""
+        for commit in commits:
+            text = Text.assemble(
+                (f"commit {commit.sha}\n", "yellow"), f"Author: {commit.author}\n\n", clean(commit.text)
+            )
+            self._console.print(Panel(text, title="git log main", title_align="left", border_style="dim"))
+        self._console.print(_summary(tally, seconds))
+        self._console.print(
+            "Merged on [bold]main[/], and the repository's own tests pass in a clean checkout. The model was "
+            "scripted: its tokens are counted from real requests, its cost is what they would have cost."
+        )
+
+    def failed(self, reason: str, log: list[str]) -> None:
+        for line in log:
+            self._console.print(Text(clean(line), style="dim"))
+        self._console.print(Text(f"The demo failed: {clean(reason)}", style="bold red"))
+
+    def kept(self, page: str) -> None:
+        self._console.print(f"Everything goes on running. The page: {page}  –  Ctrl-C ends it.")
+
+    def _line(self, mark: str, name: str, words: str, style: str) -> None:
+        seconds = time.monotonic() - self._started
+        line = Text.assemble(f"{seconds:6.1f} s  ", (f"{mark} ", style), (f"{name:<18} ", style), clean(words))
+        self._console.print(line, no_wrap=not self._many, overflow="ellipsis")
+
+
+WORKING = {
+    "ISSUE_APPROVED",
+    "ISSUE_ASSIGNED",
+    "WORK_STARTED",
+    "BRANCH_CREATED",
+    "PR_CREATED",
+    "PR_UPDATED",
+    "REVIEW_ASSIGNED",
+}
+
+
+def _summary(tally: story.Tally, seconds: float) -> Table:
+    table = Table.grid(padding=(0, 2))
+    tokens = tally.tokens
+    table.add_row("issues merged", str(len(tally.done)))
+    table.add_row("time", f"{seconds:.1f} s, {tally.events} events")
+    table.add_row(
+        "tokens",
+        f"{tokens['input_tokens']:,} in, {tokens['output_tokens']:,} out, "
+        f"{tokens['cache_read_tokens']:,} read from cache, {tokens['cache_write_tokens']:,} written to it",
+    )
+    table.add_row("cost", f"${tally.usd:.4f} at list prices")
+    return table

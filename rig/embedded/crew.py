@@ -1,0 +1,85 @@
+"""The characters of this rig: where their files are, who may run how often, what their processes see."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from rig.embedded.launcher import Post
+from rig.embedded.settings import UpSettings
+from servers.kit.auth import SigningKey
+from servers.kit.character import Character, load
+from servers.kit.errors import InvalidInput
+
+PACKAGED = (Path(__file__).parents[1] / "characters", Path(__file__).parents[2] / "characters")
+TOKEN_LIFE = timedelta(hours=12)
+PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+    "ANTHROPIC_BASE_URL",
+    "RIG_TEST_TIMEOUT_SECONDS",
+    "RIG_MODEL_PATIENCE_SECONDS",
+    "RIG_PATIENCE_SECONDS",
+    "RIG_LOG_LEVEL",
+)
+
+
+def characters_folder(settings: UpSettings) -> Path:
+    """Where the character files are: as set, or those that come with the rig.
+
+    Raises:
+        InvalidInput: There are none.
+    """
+    places = (settings.characters,) if settings.characters else PACKAGED
+    found = next((place for place in places if place.is_dir() and any(place.glob("*.yaml"))), None)
+    if found is None:
+        raise InvalidInput(f"No character files in {places[0]}. Set RIG_CHARACTERS to a folder with some.")
+    return found.absolute()
+
+
+class Crew:
+    """The catalogue of characters, and how each is run.
+
+    Raises:
+        InvalidInput: A file is wrong, or two have one name.
+    """
+
+    def __init__(self, folder: Path, limit: int | None) -> None:
+        self.catalogue: dict[str, Character] = {}
+        self.posts: dict[str, Post] = {}
+        for path in sorted(folder.glob("*.yaml")):
+            character = load(path)
+            if character.name in self.catalogue:
+                raise InvalidInput(f"{path}: the name {character.name} is taken by another file.")
+            self.catalogue[character.name] = character
+            self.posts[character.name] = Post(path, limit or character.instances)
+
+    def environment(self, settings: UpSettings, key: SigningKey, base: str) -> Callable[[str, int], dict[str, str]]:
+        """What a process may see: a short list of this process's variables, and its own token and place."""
+        shared = allowed(os.environ)
+        api_key = settings.anthropic_api_key.get_secret_value()
+
+        def of(name: str, number: int) -> dict[str, str]:
+            token = key.issue(name, self.catalogue[name].role, TOKEN_LIFE)
+            own = {
+                "RIG_CONDUCTOR_URL": base,
+                "RIG_TOKEN": token,
+                "RIG_INSTANCE": f"{name}-{number}",
+                "RIG_DATA_DIR": str(settings.data_dir.absolute() / "agents"),
+                "RIG_CONFIG": os.devnull,  # the operator's rig.toml is not for agents
+                "RIG_PARENT_PIPE": "1",
+                "RIG_IDLE_EXIT_SECONDS": f"{settings.idle_exit_seconds:g}",
+                "ANTHROPIC_API_KEY": api_key,
+            }
+            return shared | own
+
+        return of
+
+
+def allowed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that an agent's process inherits."""
+    return {name: environment[name] for name in PASSED_ON if name in environment}
