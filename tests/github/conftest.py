@@ -1,0 +1,182 @@
+"""A GitHub double, the GitHub server over HTTP in front of it, and callers of every role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from rig.doubles.github.client import GitHubDouble
+from servers.github.server import part
+from servers.github.settings import GitHubSettings
+from servers.kit.auth import Role, SigningKey, Verifier
+from servers.kit.client import ToolClient, tool_client
+from servers.kit.errors import Fenced
+from servers.kit.serve import build_app
+from servers.kit.tools import Caller
+
+TALLY = "ada/tally"
+OTHER = "ada/other"
+UNLISTED = "ada/unlisted"
+TOKENS = {
+    "conductor": "rig-conductor[bot]",
+    "dev": "rig-dev[bot]",
+    "review": "rig-review[bot]",
+    "ada": "ada",
+    "mallory": "mallory",
+}
+WRITERS = {"rig-conductor[bot]": "write", "rig-dev[bot]": "write", "rig-review[bot]": "write"}
+CI = """
+on: [pull_request]
+jobs:
+  tests:
+    runs-on: ubuntu-latest
+    steps:
+      - run: sh check.sh
+"""
+FILES = {
+    "README.md": "# Tally\n",
+    "app.py": "".join(f"line_{n} = {n}\n" for n in range(1, 41)),
+    "check.sh": "! grep -r broken app.py\n",
+    ".github/workflows/ci.yml": CI,
+}
+SEED: dict[str, Any] = {
+    "identities": [{"token": name, "login": login} for name, login in TOKENS.items()],
+    "repositories": [
+        {
+            "name": name,
+            "files": FILES,
+            "permissions": WRITERS | {"mallory": "read"},
+            "labels": ["agent-ready"],
+        }
+        for name in (TALLY, OTHER, UNLISTED)
+    ],
+}
+
+
+class Ledger:
+    """The claims that hold, as the conductor would know them."""
+
+    def __init__(self) -> None:
+        self.held: set[tuple[str, int]] = {(f"{TALLY}#1", 1), (f"{OTHER}#1", 1)}
+        self.asked: list[tuple[str, str]] = []
+
+    async def require(self, caller: Caller, repository: str) -> None:
+        self.asked.append((caller.subject, repository))
+        claim = caller.claim
+        if caller.is_agent and (claim is None or (claim.issue, claim.fence) not in self.held):
+            raise Fenced("Somebody else holds this claim now. Stop.")
+
+
+@dataclass
+class Agent:
+    """A caller of the server."""
+
+    client: ToolClient
+    claim: dict[str, Any] | None = None
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        meta = {"rig/claim": self.claim} if self.claim else {}
+        return await self.client.call(tool, arguments, meta)
+
+
+@dataclass
+class Rig:
+    """The GitHub server as others see it."""
+
+    double: GitHubDouble
+    url: str
+    key: SigningKey
+    stack: AsyncExitStack
+    ledger: Ledger = field(default_factory=Ledger)
+
+    async def caller(self, role: Role, claim: str | None = None, fence: int = 1) -> Agent:
+        """Somebody of `role`, holding a claim on the issue `claim`."""
+        token = self.key.issue(f"{role}-e", role, timedelta(hours=1))
+        client = await self.stack.enter_async_context(
+            tool_client(f"{self.url}/mcp/github", lambda: token, attempts=1)
+        )
+        return Agent(client, {"issue": claim, "fence": fence} if claim else None)
+
+    async def dev(self) -> Agent:
+        return await self.caller("dev", f"{TALLY}#1")
+
+    async def reviewer(self) -> Agent:
+        return await self.caller("review", f"{TALLY}#1")
+
+    async def service(self) -> Agent:
+        return await self.caller("service")
+
+    async def pull(self, branch: str = "feature/one", files: dict[str, str | None] | None = None) -> Any:
+        """A pull request of the dev on a branch that changes line 3 of app.py."""
+        changed = {"app.py": FILES["app.py"].replace("line_3 = 3", "line_3 = 33")}
+        await self.double.push_files(TALLY, branch, files or changed, login="rig-dev[bot]")
+        dev = await self.dev()
+        body = "Closes #1"
+        return await dev.call(
+            "open_pull_request", repository=TALLY, head=branch, base="main", title="feat: one", body=body
+        )
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncGenerator[str]:
+    """The address at which `app` is served on this loop."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(15):
+            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
+                await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+async def double(tmp_path: Path) -> AsyncGenerator[GitHubDouble]:
+    async with GitHubDouble.here(tmp_path / "github", seed=SEED) as running:
+        await running.settle()
+        await running.file_issue(TALLY, "Count faster", "Please.", token="ada")
+        await running.file_issue(OTHER, "Count slower", "Please.", token="ada")
+        yield running
+
+
+@pytest.fixture
+def open_rig(double: GitHubDouble, tmp_path: Path) -> Open:
+    """Serves with the given settings over those of three identities."""
+
+    @asynccontextmanager
+    async def opened(**settings: Any) -> AsyncGenerator[Rig]:
+        usual = {
+            "github_url": double.url,
+            "github_token": "conductor",
+            "github_dev_token": "dev",
+            "github_review_token": "review",
+            "github_timeout_seconds": 2,
+            "repositories": [TALLY, OTHER],
+        }
+        key = SigningKey.load_or_create(tmp_path / "key.pem")
+        ledger = Ledger()
+        mounted = part(GitHubSettings.load(**(usual | settings)), ledger)
+        app = build_app([mounted], Verifier.of(key), "http://127.0.0.1:7700")
+        async with served(app) as url, AsyncExitStack() as stack:
+            yield Rig(double, url, key, stack, ledger)
+
+    return opened
+
+
+@pytest.fixture
+async def rig(open_rig: Open) -> AsyncGenerator[Rig]:
+    async with open_rig() as opened:
+        yield opened
