@@ -9,9 +9,8 @@ from typing import Any, Final, cast
 
 from rig.doubles.anthropic.script import Result, UnexpectedInput
 
-SEPARATORS: Final = ("\t", "→", " | ", "| ", "|", ": ", ":")
-NUMBERED: Final = re.compile(r"\s*(\d+)([\t→|: ].*)?")
-EXIT_CODE: Final = re.compile(r"exit[_ ]?code\W{0,4}(-?\d+)", re.IGNORECASE)
+NUMBERED: Final = re.compile(r"\s*(\d+)[\t→](.*)")
+EXIT_CODE: Final = re.compile(r"exit[_ ]?code\W{0,4}?(-?\d+)", re.IGNORECASE)
 
 
 def words(result: Result) -> str:
@@ -43,8 +42,7 @@ def file_content(result: Result) -> str:
     lines = list(numbered(words(result).splitlines()))
     if not lines:
         raise UnexpectedInput("a file with numbered lines", result.text)
-    separator = next(one for one in SEPARATORS if all(line.startswith((one, one.rstrip())) for line in lines if line))
-    return "".join(line[len(separator) :] + "\n" for line in lines)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def numbered(lines: list[str]) -> Iterator[str]:
@@ -54,7 +52,7 @@ def numbered(lines: list[str]) -> Iterator[str]:
         found = NUMBERED.fullmatch(line)
         if found and int(found[1]) == expected:
             expected += 1
-            yield found[2] or ""
+            yield found[2]
 
 
 def exit_code(result: Result) -> int:
