@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from conductor.views import EventView, events_after, list_issues
+from conductor.views import events_after, list_issues
 from dashboard.access import Access, refusal
 from dashboard.feed import Feed
 from dashboard.page import STATIC, issue_table, page
@@ -112,7 +111,7 @@ class Dashboard:
         self._streams += 1
         try:
             async for event in feed.follow(position):
-                yield ServerSentEvent(data=_json(event), id=str(event.position), event="event")
+                yield ServerSentEvent(data=event.model_dump_json(), id=str(event.position), event="event")
         finally:
             self._streams -= 1
 
@@ -135,7 +134,3 @@ async def _resume_at(request: Request, feed: Feed) -> int:
     if not given.isascii() or not given.isdigit() or len(given) > 18:
         raise InvalidInput(f"{given[:40]!r} is not a position; give the number of an event, or 0 for all.")
     return int(given)
-
-
-def _json(event: EventView) -> str:
-    return msgspec.json.encode(event).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from string import Template
@@ -30,33 +31,42 @@ def issue_table(issues: Sequence[IssueView]) -> str:
     counts = Counter(issue.state for issue in issues)
     summary = "".join(f"<li>{_badge(state)} {count}</li>" for state, count in counts.most_common())
     rows = "".join(_row(issue) for issue in issues)
-    head = "<tr><th>Issue<th>State<th>Agent<th>Pull request<th>Changed</tr>"
+    head = "<tr><th>Issue<th>State<th>Who<th>Pull request<th>Changed</tr>"
     return f'<ul class="counts">{summary}</ul><table><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
 def _row(issue: IssueView) -> str:
-    pull = _link(issue.pull_url, f"#{issue.pull_number}") if issue.pull_number else ""
-    changed = issue.updated_at.isoformat(timespec="seconds")
+    waiting = "".join(f"<small>{escape(reason)}</small>" for reason in issue.waits_for)
+    step = f"<small>{escape(issue.step)}</small>" if issue.step else ""
     return (
         f"<tr><td>{_link(issue.url, issue.issue)}<span>{escape(issue.title)}</span></td>"
-        f"<td>{_badge(issue.state)}</td><td>{escape(issue.agent or '')}</td><td>{pull}</td>"
-        f'<td><time datetime="{changed}">{changed[11:19]}</time></td></tr>'
+        f"<td>{_badge(issue.state)}{waiting}</td><td>{escape(issue.holder or '')}{step}</td>"
+        f"<td>{_pull_request(issue)}</td><td>{_time(issue.updated_at)}</td></tr>"
     )
+
+
+def _pull_request(issue: IssueView) -> str:
+    if issue.pull_request is None:
+        return ""
+    base, found, _ = issue.url.rpartition("/issues/")
+    return _link(f"{base}/pull/{issue.pull_request}" if found else "", f"#{issue.pull_request}")
 
 
 def _event(event: EventView) -> str:
-    when = event.recorded_at.isoformat(timespec="milliseconds")
-    return (
-        f'<li><time datetime="{when}">{when[11:19]}</time> <b>{escape(event.type)}</b>'
-        f" <span>{escape(event.issue or event.stream)}</span> <i>{escape(event.actor)}</i></li>"
-    )
+    issue = f"<span>{escape(event.issue)}</span>" if event.issue else ""
+    return f"<li>{_time(event.recorded_at)} <b>{escape(event.type)}</b> {issue} <i>{escape(event.actor)}</i></li>"
+
+
+def _time(moment: datetime) -> str:
+    text = moment.isoformat(timespec="seconds")
+    return f'<time datetime="{text}">{text[11:19]}</time>'
 
 
 def _badge(state: str) -> str:
     return f'<span class="state {escape(state)}">{escape(state.replace("_", " "))}</span>'
 
 
-def _link(url: str | None, text: str) -> str:
-    if not url or urlsplit(url).scheme not in ("http", "https"):
+def _link(url: str, text: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https"):
         return escape(text)
     return f'<a href="{escape(url)}" rel="noreferrer">{escape(text)}</a>'

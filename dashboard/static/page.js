@@ -22,7 +22,7 @@ function show(event) {
   line.className = "new";
   const time = part("time", event.recorded_at.slice(11, 19));
   time.dateTime = event.recorded_at;
-  const words = [time, part("b", event.type), part("span", event.issue || event.stream), part("i", event.actor)];
+  const words = [time, part("b", event.type), part("span", event.issue || ""), part("i", event.actor)];
   words.forEach((word) => line.append(word, " "));
   events.prepend(line);
   while (events.children.length > kept) events.lastElementChild.remove();
