@@ -1,0 +1,46 @@
+"""What the conductor hands out: an assignment and the claim on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Claim(BaseModel):
+    """The handle that every write shows."""
+
+    issue: str
+    fence: int
+
+
+class PullRequest(BaseModel):
+    """The pull request that is reviewed or reworked."""
+
+    number: int
+    url: str = ""
+    head_sha: str
+
+
+class Assignment(BaseModel):
+    """Offered work that this process took."""
+
+    claim: Claim
+    kind: Literal["implement", "review", "rework"]
+    repository: str
+    issue_number: int
+    title: str
+    body: str = ""
+    branch: str
+    base: str
+    attempt: int = 1
+    pull_request: PullRequest | None = None
+    reason: str | None = None
+    feedback: str | None = None
+    run: str
+    heartbeat_seconds: float = Field(default=20, gt=0)
+
+    @property
+    def issue(self) -> str:
+        """The issue as owner/repo#12."""
+        return self.claim.issue

@@ -1,0 +1,69 @@
+"""Reads what git and GitHub say about changed files and lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+GITLINK = "160000"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One changed file; a binary one counts no lines."""
+
+    path: str
+    mode: str
+    lines: int
+
+    @property
+    def is_repository(self) -> bool:
+        return self.mode == GITLINK
+
+
+@dataclass(frozen=True)
+class AddedLine:
+    """A line that a change adds."""
+
+    path: str
+    number: int
+    text: str
+
+
+def parse_raw(raw: str, numstat: str) -> list[Change]:
+    """The changes from `git diff --raw -z` and `git diff --numstat -z`, both without renames."""
+    fields = raw.rstrip("\0").split("\0") if raw else []
+    modes = {path: meta.split()[1] for meta, path in zip(fields[::2], fields[1::2], strict=True)}
+    lines: dict[str, int] = {}
+    for entry in filter(None, numstat.split("\0")):
+        added, removed, path = entry.split("\t", 2)
+        lines[path] = sum(int(count) for count in (added, removed) if count != "-")
+    return [Change(path, mode, lines.get(path, 0)) for path, mode in modes.items()]
+
+
+def added_lines(diff: str) -> list[AddedLine]:
+    """The lines that a unified diff adds."""
+    return [line for line, added in new_side(diff) if added]
+
+
+def commentable(diff: str) -> set[tuple[str, int]]:
+    """Path and number of each line of the new files that a unified diff shows."""
+    return {(line.path, line.number) for line, _ in new_side(diff)}
+
+
+def new_side(diff: str) -> Iterator[tuple[AddedLine, bool]]:
+    """Each line of the new files that the diff shows, and whether it is added."""
+    path, number, in_hunk = "", 0, False
+    for line in diff.split("\n"):
+        if line.startswith("diff --git "):
+            in_hunk = False
+        elif found := HUNK.match(line):
+            number, in_hunk = int(found[1]), True
+        elif not in_hunk:
+            if line.startswith("+++ "):
+                path = line.removeprefix("+++ ").removeprefix("b/").rstrip("\t")
+        elif line[:1] in ("+", " "):
+            yield AddedLine(path, number, line[1:]), line[0] == "+"
+            number += 1

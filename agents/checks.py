@@ -1,0 +1,113 @@
+"""What every change has to pass before it is committed, whatever the model says about it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from pydantic import BaseModel
+
+from agents import secrets_scan
+from agents.changes import AddedLine, Change, added_lines, parse_raw
+from agents.settings import AgentSettings
+from agents.workspace import WorkingCopy
+
+TAIL = 6000
+MARKER = re.compile(r"^(.+?):(\d+): leftover conflict marker$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Why a change is not taken."""
+
+    error_class: str
+    text: str
+
+
+class CommandReport(BaseModel):
+    """How a command of the repository ended."""
+
+    command: str = ""
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    timed_out: bool = False
+    seconds: float = 0
+
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0 and not self.timed_out
+
+    @property
+    def output(self) -> str:
+        """The end of what it said."""
+        return "\n".join(part for part in (self.stdout.strip(), self.stderr.strip()) if part)[-TAIL:]
+
+
+RunCommand = Callable[[str], Awaitable[CommandReport]]
+
+
+async def inspect(copy: WorkingCopy, since: str, settings: AgentSettings) -> Complaint | None:
+    """Look at what is staged, compared with the base.
+
+    Args:
+        since: The commit on the base from which the whole pull request is seen.
+    """
+    changes = parse_raw(
+        await copy.diff(since, "--raw", "--no-abbrev", "-z"), await copy.diff(since, "--numstat", "-z")
+    )
+    if not changes:
+        return Complaint("no_changes", "Nothing is changed compared with the base branch.")
+    markers = MARKER.findall(await copy.diff(since, "--check"))
+    if markers:
+        places = "\n".join(f"{path}:{line}" for path, line in markers)
+        return Complaint("conflict_markers", f"Conflict markers are left in these places:\n{places}")
+    if problem := _paths(changes, settings) or _size(changes, settings):
+        return problem
+    added = added_lines(await copy.diff(since, "--unified=0"))
+    return await asyncio.to_thread(_secrets, added)
+
+
+async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandReport], Complaint | None]:
+    """Run the repository's own commands up to the first that fails."""
+    reports: list[CommandReport] = []
+    for command in commands:
+        report = await run(command)
+        reports.append(report)
+        if not report.passed:
+            how = "did not end in time" if report.timed_out else f"ended with {report.exit_code}"
+            return reports, Complaint("tests_failed", f"`{command}` {how}:\n{report.output}")
+    return reports, None
+
+
+def _paths(changes: Sequence[Change], settings: AgentSettings) -> Complaint | None:
+    protected = sorted(
+        change.path for change in changes if any(fnmatchcase(change.path, p) for p in settings.protected_paths)
+    )
+    if protected:
+        names = ", ".join(protected)
+        return Complaint("protected_path", f"Only people change {names}. Put back what was there.")
+    embedded = sorted(change.path for change in changes if change.is_repository)
+    if embedded:
+        return Complaint("embedded_repository", f"Remove the git repository inside {', '.join(embedded)}.")
+    return None
+
+
+def _size(changes: Sequence[Change], settings: AgentSettings) -> Complaint | None:
+    lines = sum(change.lines for change in changes)
+    if len(changes) <= settings.max_changed_files and lines <= settings.max_changed_lines:
+        return None
+    allowed = f"{settings.max_changed_files} files and {settings.max_changed_lines} lines"
+    text = f"The change has {len(changes)} files and {lines} lines; at most {allowed} are taken. Make it smaller."
+    return Complaint("diff_too_large", text)
+
+
+def _secrets(added: Sequence[AddedLine]) -> Complaint | None:
+    found = [f"{line.path}:{line.number}: {kind}" for line in added for kind in secrets_scan.kinds(line.text)]
+    if not found:
+        return None
+    places = "\n".join(found[:20])
+    return Complaint("secret_found", f"These added lines look like credentials. Take them out:\n{places}")

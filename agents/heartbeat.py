@@ -1,0 +1,53 @@
+"""Keeps the claim alive while a run works, and brings the conductor's word that it has to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+from agents.assignment import Assignment
+from agents.errors import Stopped
+from agents.mesh import Identity, Mesh
+from servers.kit.errors import Fenced, RigError, Superseded
+from servers.kit.logs import get
+
+log = get(__name__)
+
+
+class Pulse:
+    """The heartbeat of one run; `step` is what people see it doing."""
+
+    def __init__(self, assignment: Assignment, mesh: Mesh, identity: Identity) -> None:
+        self._assignment = assignment
+        self._mesh = mesh
+        self._identity = identity
+        self.step = ""
+        self.note = ""
+        self.last_words = False
+
+    async def beat(self) -> NoReturn:
+        """Renew the claim for ever.
+
+        Raises:
+            Stopped: The conductor wants the work back.
+            Fenced, Superseded: The claim is over.
+        """
+        while True:
+            try:
+                await self._once()
+            except (Fenced, Superseded):
+                if self.last_words:
+                    # The run is handing in its result, which ends the claim: its own answer says how that went.
+                    await asyncio.Event().wait()
+                raise
+            except RigError as error:
+                log.warning("a heartbeat failed", issue=self._assignment.issue, error=str(error))
+            await asyncio.sleep(self._assignment.heartbeat_seconds)
+
+    async def _once(self) -> None:
+        said = {"claim": self._assignment.claim.model_dump(), "step": self.step, "note": self.note}
+        answer = await self._mesh.call("conductor", "heartbeat", said, patience=0)
+        if token := answer.get("token"):
+            self._identity.token = str(token)
+        if reason := answer.get("stop"):
+            raise Stopped(str(reason))

@@ -1,0 +1,37 @@
+"""Waiting for what is away for a moment, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import stamina
+
+from servers.kit.errors import Unavailable
+
+T = TypeVar("T")
+
+
+async def patiently(seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` gives, tried again for up to `seconds` while it raises Unavailable."""
+    attempts = None if seconds > 0 else 1
+    async for retry in stamina.retry_context(
+        on=Unavailable, attempts=attempts, timeout=seconds or None, wait_initial=0.1, wait_max=10
+    ):
+        with retry:
+            return await attempt()
+    raise AssertionError("unreachable")
+
+
+async def first_of(*works: Coroutine[Any, Any, T]) -> T:
+    """The outcome of whichever ends first, in the order given where several do; the others are cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended = next(task for task in tasks if task.done())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return ended.result()

@@ -1,0 +1,174 @@
+"""The Messages API of Anthropic, streamed, with prompt caching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import anthropic
+import httpx2
+from anthropic.lib.streaming import AsyncMessageStream
+from anthropic.types import Message, MessageParam, ToolParam, ToolUseBlock
+
+from agents.errors import Stuck
+from agents.patience import patiently
+from agents.providers import Answer, ToolResult, ToolSpec, ToolUse, Usage
+from agents.providers.prices import usd
+from servers.kit.character import Llm
+from servers.kit.errors import Unavailable
+from servers.kit.logs import redact
+
+RETRIES = 2
+SILENCE_SECONDS = 300
+AWAY = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+CUT_SHORT = "Your answer reached the limit of tokens, so this call was not made. Make smaller calls."
+
+
+class AnthropicProvider:
+    """One model of the Messages API.
+
+    Args:
+        patience_seconds: How long the model may be away, beyond the SDK's own retries.
+    """
+
+    def __init__(self, llm: Llm, api_key: str, patience_seconds: float) -> None:
+        timeout = anthropic.Timeout(SILENCE_SECONDS, connect=10)
+        self._client = anthropic.AsyncAnthropic(api_key=api_key, max_retries=RETRIES, timeout=timeout)
+        self._llm = llm
+        self._patience = patience_seconds
+
+    def chat(self, system: str, tools: Sequence[ToolSpec]) -> AnthropicChat:
+        """A new conversation; tools are sorted so that the cached prefix stays the same."""
+        offered = [_tool(spec) for spec in sorted(tools, key=lambda spec: spec.name)]
+        return AnthropicChat(self._client, self._llm, self._patience, system, offered)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+class AnthropicChat:
+    """A conversation; it grows only by turns that came through whole."""
+
+    def __init__(
+        self, client: anthropic.AsyncAnthropic, llm: Llm, patience: float, system: str, tools: list[ToolParam]
+    ) -> None:
+        self._client = client
+        self._llm = llm
+        self._patience = patience
+        self._system = system
+        self._tools = tools
+        self._messages: list[MessageParam] = []
+        self._lost = Usage()
+
+    async def send(self, inputs: Sequence[str | ToolResult]) -> Answer:
+        """The model's next turn.
+
+        Raises:
+            Stuck: It refuses, its window is full, or it is away for too long.
+        """
+        asked: list[MessageParam] = [*self._messages, {"role": "user", "content": [_block(one) for one in inputs]}]
+        try:
+            message, problem = await patiently(self._patience, lambda: self._query(asked))
+        except Unavailable as error:
+            raise Stuck("model_error", f"The model is away: {error}", repr(error.__cause__)) from error
+        _refuse_dead_ends(message)
+        # An answer without content is no turn that the API takes back.
+        self._messages = [*asked, {"role": "assistant", "content": message.content}] if message.content else asked
+        usage, self._lost = _usage(message) + self._lost, Usage()
+        return Answer(
+            text="".join(block.text for block in message.content if block.type == "text"),
+            uses=_uses(message, problem),
+            usage=usage,
+            usd=usd(self._llm.model, usage),
+        )
+
+    async def _query(self, messages: list[MessageParam]) -> tuple[Message, str]:
+        try:
+            async with self._client.messages.stream(
+                model=self._llm.model,
+                max_tokens=self._llm.max_tokens,
+                system=self._system,
+                tools=self._tools,
+                messages=messages,
+                cache_control={"type": "ephemeral"},
+            ) as stream:
+                return await self._whole(stream)
+        except (anthropic.APIError, httpx2.HTTPError) as error:
+            raise _meaning(error) from error
+
+    async def _whole(self, stream: AsyncMessageStream[None]) -> tuple[Message, str]:
+        """The message and what is wrong with the input of its last tool call."""
+        problem = ""
+        try:
+            await stream.until_done()
+        except ValueError as error:  # the SDK gives up on a tool input that is no JSON
+            problem = f"The input is not valid JSON: {str(error).partition('Error: ')[2] or error}"[:500]
+        except (anthropic.APIError, httpx2.HTTPError):
+            self._lose(stream)
+            raise
+        message = stream.current_message_snapshot
+        unreadable = problem and message.content and message.content[-1].type == "tool_use"
+        if not unreadable and message.stop_reason is None:
+            self._lose(stream)
+            raise Unavailable("the stream ended before the answer did")
+        if message.stop_reason == "max_tokens":
+            problem = CUT_SHORT
+        return message, problem
+
+    def _lose(self, stream: AsyncMessageStream[None]) -> None:
+        """Count what an answer cost that did not come through."""
+        try:
+            self._lost += _usage(stream.current_message_snapshot)
+        except AssertionError:
+            return  # it had not begun
+
+
+def _tool(spec: ToolSpec) -> ToolParam:
+    return {"name": spec.name, "description": spec.description, "input_schema": cast(Any, spec.input_schema)}
+
+
+def _block(one: str | ToolResult) -> Any:
+    if isinstance(one, str):
+        return {"type": "text", "text": one}
+    return {
+        "type": "tool_result",
+        "tool_use_id": one.id,
+        "content": one.text or "(no output)",
+        "is_error": one.is_error,
+    }
+
+
+def _uses(message: Message, problem: str) -> tuple[ToolUse, ...]:
+    blocks = [block for block in message.content if isinstance(block, ToolUseBlock)]
+    last = message.content[-1] if message.content else None
+    return tuple(
+        ToolUse(block.id, block.name, cast(dict[str, Any], block.input), problem if block is last else "")
+        for block in blocks
+    )
+
+
+def _usage(message: Message) -> Usage:
+    said = message.usage
+    return Usage(
+        said.input_tokens,
+        said.output_tokens,
+        said.cache_read_input_tokens or 0,
+        said.cache_creation_input_tokens or 0,
+    )
+
+
+def _refuse_dead_ends(message: Message) -> None:
+    if message.stop_reason == "refusal":
+        raise Stuck("model_refused", "The model refuses to work on this.")
+    if message.stop_reason == "model_context_window_exceeded":
+        raise Stuck("context_window", "The conversation no longer fits into the model's context window.")
+
+
+def _meaning(error: Exception) -> Exception:
+    text = redact(str(error))[:500]
+    if not isinstance(error, anthropic.APIStatusError):
+        return Unavailable(text or type(error).__name__)
+    if error.type in AWAY or error.status_code in (408, 409, 429) or error.status_code >= 500:
+        return Unavailable(text)
+    return Stuck("model_error", f"The model's API refused the request: {text}")

@@ -1,0 +1,81 @@
+"""What a model must hand in to finish, checked before anything is done with it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from agents.providers import ToolSpec
+
+FINISH = "finish"
+GIVE_UP = "give_up"
+SUBJECT = r"^(build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)(\([\w./-]+\))?!?: [^\n\r]+$"
+CLOSING = re.compile(
+    r"(?i)\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(:?\s+)((?:[\w.-]+/[\w.-]+)?#|https?://\S+/issues/)(?=\d)"
+)
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DevResult(_Result):
+    """Hand in the work when it is complete and its tests pass."""
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=SUBJECT)] = Field(
+        description="Subject of the commit and the pull request, as in Conventional Commits: `fix: …`"
+    )
+    summary: Words = Field(description="What changed and why, for the people who read the pull request")
+
+
+class Comment(_Result):
+    """A remark on one line of the new version of a file."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    line: int = Field(ge=1, description="Number of a line that the diff shows, in the new version of the file")
+    body: Words
+
+
+class ReviewResult(_Result):
+    """Hand in the review."""
+
+    verdict: Literal["approve", "request_changes"] = Field(description="Whether the change may be merged as it is")
+    summary: Words = Field(description="The judgement and its reasons")
+    comments: list[Comment] = Field(default_factory=list[Comment], max_length=50, description="On single lines")
+
+
+class GiveUp(_Result):
+    """Say that you cannot reach a good result, instead of handing in a bad one."""
+
+    reason: Words = Field(description="What stands in the way, and what a person would have to decide or provide")
+    error_class: str = Field(default="gave_up", max_length=60, description="Kind of obstacle, such as unclear_issue")
+
+
+Result = TypeVar("Result", DevResult, ReviewResult)
+
+
+def spec(name: str, model: type[BaseModel]) -> ToolSpec:
+    """A local tool whose input is `model`."""
+    schema = model.model_json_schema()
+    return ToolSpec(name, str(schema.pop("description", "")), schema)
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with an input, one problem a line."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "\n".join(f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']}" for one in found)
+
+
+def harmless(text: str) -> str:
+    """`text` without words by which GitHub would close an issue: only the supervisor says what is closed."""
+    return CLOSING.sub(r"\1\2issue \3", text)
+
+
+def arguments(value: Any) -> str:
+    """A tool's input in one short line, for logs and evidence."""
+    line = " ".join(str(value).split())
+    return line if len(line) <= 200 else f"{line[:200]}…"

@@ -1,0 +1,76 @@
+"""Reviews a pull request: the model reads and judges, the verdict is bound to the head that was read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents import repository
+from agents.assigned import Run
+from agents.assignment import PullRequest
+from agents.changes import commentable
+from agents.errors import Stuck
+from agents.results import ReviewResult
+from agents.think import think
+from agents.toolbelt import shown
+
+REPAIRS = 3
+LONGEST_DIFF = 2_000_000
+
+
+async def review(run: Run) -> None:
+    """From a pull request to a verdict."""
+    pull = run.assignment.pull_request
+    if pull is None:
+        raise Stuck("bad_assignment", "There is nothing to review: the assignment names no pull request.")
+    run.step("reading the pull request")
+    diff, guide = await asyncio.gather(_diff(run, pull), _check_out(run, pull))
+    result = await think(run, ReviewResult, Placement(diff).judge, _texts(run, diff, guide))
+    run.step("handing in the verdict")
+    run.last_words()
+    await run.conductor(
+        "submit_review",
+        head_sha=pull.head_sha,
+        verdict=result.verdict,
+        summary=result.summary,
+        comments=[comment.model_dump() for comment in result.comments],
+    )
+    await run.hand_in("complete_assignment", summary=f"{result.verdict}: {result.summary[:200]}")
+
+
+async def _diff(run: Run, pull: PullRequest) -> str:
+    answer = await run.github("get_diff", number=pull.number)
+    return shown(answer, longest=LONGEST_DIFF)
+
+
+async def _check_out(run: Run, pull: PullRequest) -> str:
+    """Put the files of the head in place; answers the repository's guide for agents."""
+    copy = run.copy
+    await run.remotely(copy.fetch)
+    await run.remotely(lambda credential: copy.fetch_commit(pull.head_sha, credential))
+    await copy.check_out(pull.head_sha)
+    base = await copy.remote(run.assignment.base)
+    return await copy.show(base or pull.head_sha, repository.GUIDE) or ""
+
+
+async def _texts(run: Run, diff: str, guide: str) -> dict[str, str]:
+    issue = f"{run.assignment.title}\n\n{run.assignment.body}"
+    return {"issue": issue, "diff": diff, "agents.md": guide}
+
+
+class Placement:
+    """Takes a verdict whose comments stand on lines that the diff shows; GitHub takes no others."""
+
+    def __init__(self, diff: str) -> None:
+        self._lines = commentable(diff)
+        self._failures = 0
+
+    async def judge(self, result: ReviewResult) -> str | None:
+        """Which comments are misplaced, for the model to move."""
+        misplaced = [f"{c.path}:{c.line}" for c in result.comments if (c.path, c.line) not in self._lines]
+        if not misplaced:
+            return None
+        self._failures += 1
+        text = f"The diff does not show {', '.join(misplaced)}. Move these remarks to lines that it shows."
+        if self._failures > REPAIRS:
+            raise Stuck("invalid_result", "The review's comments stand outside the diff.", text)
+        return f"invalid_input: {text}"

@@ -1,0 +1,167 @@
+"""The life of an agent process: claim, work, claim again; leave when idle, told to, or replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
+
+from agents import providers
+from agents.assigned import Run
+from agents.assignment import Assignment
+from agents.errors import Stopped
+from agents.heartbeat import Pulse
+from agents.mesh import Identity, Mesh, open_mesh
+from agents.patience import first_of
+from agents.providers import Provider
+from agents.settings import AgentSettings
+from agents.supervisor import supervise
+from agents.workspace import WorkingCopy
+from servers.kit import character as characters
+from servers.kit import logs
+from servers.kit.character import Character
+from servers.kit.errors import RigError, Superseded, Unavailable
+
+log = logs.get(__name__)
+POLL_SECONDS = 20
+AWAY_SECONDS = 1
+KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
+OK, FAILED, SUPERSEDED = 0, 1, 3
+
+
+def main(path: Path) -> int:
+    """Run the agent of the character at `path`; answers the exit code."""
+    try:
+        settings = AgentSettings.load()
+        logs.configure(settings.log_level)
+        character = characters.load(path)
+        providers.require_key(settings)
+        if settings.parent_pipe:
+            threading.Thread(target=_leave_with_parent, daemon=True).start()
+        return asyncio.run(_run_until_signal(character, settings))
+    except Superseded as error:
+        log.critical("another process of this slot took over", reason=str(error))
+        return SUPERSEDED
+    except RigError as error:
+        log.critical("the agent cannot run", reason=str(error), code=error.code())
+        return FAILED
+
+
+async def _run_until_signal(character: Character, settings: AgentSettings) -> int:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return await run_agent(character, settings, stop)
+
+
+async def run_agent(character: Character, settings: AgentSettings, stop: asyncio.Event) -> int:
+    """Claim and work until there is nothing to do for long enough, or `stop` is set.
+
+    Raises:
+        Superseded: Another process of this slot took over.
+        RigError: The rig refuses this agent.
+    """
+    agent = Agent(character, settings, stop)
+    try:
+        return await agent.live()
+    finally:
+        await agent.aclose()
+
+
+class Agent:
+    """One process of a character."""
+
+    def __init__(self, character: Character, settings: AgentSettings, stop: asyncio.Event) -> None:
+        self._character = character
+        self._settings = settings
+        self._stop = stop
+        slot = settings.slot(character.name)
+        self._identity = Identity(slot, settings.token.get_secret_value())
+        self._folder = settings.data_dir.expanduser().resolve() / "agents" / re.sub(r"[^\w.-]", "_", slot)
+        # The SDK takes a second or two to import: let that happen while we wait for work.
+        loading = asyncio.to_thread(providers.load, character.llm, settings)
+        self._provider: asyncio.Task[Provider] = asyncio.create_task(loading)
+
+    async def live(self) -> int:
+        """Work until it is time to leave."""
+        shutil.rmtree(self._folder / "runs", ignore_errors=True)  # what a killed process before us left
+        log.info("ready", agent=self._character.name, instance=self._identity.instance, boot=self._identity.boot)
+        while not self._stop.is_set():
+            async with self._bench() as folder, self._connect(folder) as mesh:
+                try:
+                    assignment = await first_of(self._claim(mesh), self._stopped())
+                except Stopped:
+                    break
+                if assignment is None:
+                    log.info("no work for a while; leaving", agent=self._character.name)
+                    break
+                await self._work(assignment, mesh, folder)
+        return OK
+
+    async def aclose(self) -> None:
+        """Close what outlives single runs."""
+        self._provider.cancel()
+        if self._provider.done() and not self._provider.cancelled() and not self._provider.exception():
+            await self._provider.result().aclose()
+
+    async def _claim(self, mesh: Mesh) -> Assignment | None:
+        """The next assignment, or None when there was none for long enough."""
+        began, limit = time.monotonic(), self._settings.idle_exit_seconds
+        while True:
+            left = began + limit - time.monotonic() if limit else POLL_SECONDS
+            wait = max(0.0, min(POLL_SECONDS, left))
+            asked = {"kinds": KINDS[self._character.role], "wait_seconds": wait}
+            try:
+                answer = await mesh.call("conductor", "claim_assignment", asked, patience=0)
+                if answer.get("assignment"):
+                    return Assignment.model_validate(answer["assignment"])
+            except Unavailable as error:
+                log.warning("the conductor is away", reason=str(error))
+                await asyncio.sleep(AWAY_SECONDS)
+            if limit and time.monotonic() - began >= limit:
+                return None
+
+    async def _work(self, assignment: Assignment, mesh: Mesh, folder: Path) -> None:
+        log.info("claimed", issue=assignment.issue, kind=assignment.kind, run=assignment.run)
+        mesh.claim = assignment.claim
+        pulse = Pulse(assignment, mesh, self._identity)
+        copy = WorkingCopy(self._folder / "clones" / f"{assignment.repository}.git", folder)
+        run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load)
+        await supervise(run, pulse, self._stopped())
+
+    async def _load(self) -> Provider:
+        return await asyncio.shield(self._provider)
+
+    async def _stopped(self) -> NoReturn:
+        await self._stop.wait()
+        raise Stopped("the agent's process was told to leave")
+
+    def _connect(self, folder: Path) -> AbstractAsyncContextManager[Mesh]:
+        return open_mesh(self._character, self._settings, self._identity, folder)
+
+    @asynccontextmanager
+    async def _bench(self) -> AsyncGenerator[Path]:
+        """A folder for the next run, made before there is work so that its servers are up when work comes."""
+        folder = self._folder / "runs" / uuid4().hex
+        (folder / "tree").mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _leave_with_parent() -> NoReturn:
+    """End the process when whoever started it is gone; a claim left behind is taken over or lapses."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(FAILED)

@@ -1,0 +1,97 @@
+"""A server that is started beside the agent, and the task that holds the connection to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.types import CONNECTION_CLOSED, CallToolResult, TextContent, Tool
+
+from servers.kit.character import StdioServer
+from servers.kit.client import Meta
+from servers.kit.errors import InvalidInput, Unavailable, from_wire
+from servers.kit.logs import get
+
+log = get(__name__)
+PYTHONS = ("python", "python3")
+START_SECONDS = 60
+
+
+class StdioConnection:
+    """Starts the server at once and again with the next call after it died.
+
+    Args:
+        folder: Where the server starts; `<folder>/tree` is its workspace and working directory.
+    """
+
+    def __init__(self, name: str, server: StdioServer, folder: Path) -> None:
+        self._name = name
+        self._parameters = _parameters(server, folder)
+        self._start()
+
+    async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None) -> Any:
+        """Call a tool as `ToolClient.call` does; Unavailable if the server ends meanwhile."""
+        result = cast(CallToolResult, await self._ask("call_tool", tool, dict(arguments or {}), meta=meta))
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        if result.is_error:
+            raise from_wire(text)
+        return result.structured_content if result.structured_content is not None else text
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools that the server offers."""
+        return (await self._ask("list_tools")).tools
+
+    async def aclose(self) -> None:
+        """End the server."""
+        self._leave.set()
+        with suppress(Exception):
+            await self._task
+
+    def _start(self) -> None:
+        self._leave = asyncio.Event()
+        self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._hold(self._client, self._leave), name=f"server {self._name}")
+
+    async def _hold(self, ready: asyncio.Future[Client], leave: asyncio.Event) -> None:
+        # A client must be closed by the task that opened it, whoever's call is cancelled meanwhile.
+        try:
+            async with Client(self._parameters, cache=None) as client:
+                ready.set_result(client)
+                await leave.wait()
+        except Exception as error:  # noqa: BLE001 - whatever ends the connection becomes the caller's error
+            log.warning("the connection to a server ended", server=self._name, error=repr(error))
+            if not ready.done():
+                ready.set_exception(Unavailable(f"The server {self._name} does not start ({error})."))
+                ready.exception()
+
+    async def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        if self._task.done():
+            self._start()
+        client = await self._connected()
+        try:
+            return await getattr(client, method)(*args, **kwargs)
+        except MCPError as error:
+            if error.error.code != CONNECTION_CLOSED:
+                raise InvalidInput(f"{self._name} refused the call: {error}.") from error
+            await self.aclose()
+            raise Unavailable(f"The server {self._name} ended during the call; call again.") from error
+
+    async def _connected(self) -> Client:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                return await asyncio.shield(self._client)
+        except TimeoutError as error:
+            raise Unavailable(f"The server {self._name} did not answer within {START_SECONDS} s.") from error
+
+
+def _parameters(server: StdioServer, folder: Path) -> StdioServerParameters:
+    # A bare `python` means ours: the rig's servers are installed there and perhaps nowhere else.
+    command = sys.executable if server.command in PYTHONS else server.command
+    tree = folder / "tree"
+    env = {"RIG_WORKSPACE": str(tree), "RIG_DATA_DIR": str(folder), **server.env}
+    return StdioServerParameters(command=command, args=server.args, env=env, cwd=tree)

@@ -1,0 +1,173 @@
+"""A run's working copy: files for the model, and beside them the git data that only the supervisor uses.
+
+The model's `.git` is a throwaway of its own. Whatever it commits, configures or breaks there, the supervisor compares
+the files with what it fetched itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.errors import Stuck
+from agents.git import Credential, Output, git
+from servers.kit.character import Git
+
+HISTORY = 50
+REMOTE = "refs/remotes/origin/"
+LEFTOVERS = """\
+__pycache__/
+*.pyc
+.pytest_cache/
+.mypy_cache/
+.ruff_cache/
+.hypothesis/
+.coverage
+.venv/
+node_modules/
+.DS_Store
+"""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The outcome of merging the base: a tree, and the files in which conflict markers were left."""
+
+    tree: str
+    conflicts: list[str]
+
+
+class WorkingCopy:
+    """One repository's clone, kept between runs, and one run's files.
+
+    Args:
+        cache: The bare clone; only this process's slot uses it.
+        folder: The run's folder; the files are in `<folder>/tree`.
+    """
+
+    def __init__(self, cache: Path, folder: Path) -> None:
+        self._cache = cache
+        self.tree = folder / "tree"
+        self._env = {
+            "GIT_DIR": str(cache),
+            "GIT_WORK_TREE": str(self.tree),
+            "GIT_INDEX_FILE": str(folder / "index"),
+        }
+
+    async def fetch(self, credential: Credential) -> None:
+        """Bring the clone up to date, making it first if it is not there."""
+        if not (self._cache / "HEAD").exists():
+            self._cache.mkdir(parents=True, exist_ok=True)
+            await git("init", "--quiet", "--bare", "--template=", str(self._cache), cwd=self.tree)
+            await self._git("config", "uploadpack.allowAnySHA1InWant", "true")
+            (self._cache / "info").mkdir(exist_ok=True)
+            (self._cache / "info" / "exclude").write_text(LEFTOVERS)
+        for lock in [*self._cache.glob("*.lock"), *self._cache.glob("refs/**/*.lock")]:
+            lock.unlink(missing_ok=True)  # left by a process that was killed; the slot has only this one
+        options = ("--quiet", "--prune", "--no-tags")
+        heads = f"+refs/heads/*:{REMOTE}*"
+        await self._git("fetch", *options, credential.clone_url, heads, credential=credential)
+
+    async def fetch_commit(self, sha: str, credential: Credential) -> None:
+        """Make sure that `sha` is here, even if no branch holds it any more."""
+        if not await self.resolve(sha):
+            await self._git("fetch", "--quiet", "--no-tags", credential.clone_url, sha, credential=credential)
+
+    async def resolve(self, name: str) -> str | None:
+        """The commit that a SHA or a full ref name stands for, or None."""
+        said = await self._git("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", good=(0, 1, 128))
+        return said.out.strip() or None
+
+    async def remote(self, branch: str) -> str | None:
+        """The head of a branch as it was fetched, or None."""
+        return await self.resolve(REMOTE + branch)
+
+    async def check_out(self, treeish: str) -> None:
+        """Make the files equal to a commit or tree."""
+        await self._git("read-tree", "--reset", "-u", treeish)
+
+    async def give_history(self, commit: str, branch: str) -> None:
+        """Give the files a `.git` in which the model can look around: recent history on a branch of its own."""
+        for arguments in (
+            ("init", "--quiet", "--template=", f"--initial-branch={branch}"),
+            ("fetch", "--quiet", "--no-tags", f"--depth={HISTORY}", self._cache.as_uri(), commit),
+            ("update-ref", f"refs/heads/{branch}", commit),
+            ("reset", "--quiet"),
+        ):
+            await git(*arguments, cwd=self.tree)
+
+    async def merge(self, head: str, base: str) -> Merge:
+        """Merge two commits without touching the files."""
+        options = ("--write-tree", "--name-only", "--no-messages", "-z")
+        said = await self._git("merge-tree", *options, head, base, good=(0, 1))
+        tree, *conflicts = said.out.rstrip("\0").split("\0")
+        return Merge(tree.strip(), [path for path in conflicts if path])
+
+    async def contains(self, commit: str, ancestor: str) -> bool:
+        """Whether `ancestor` is part of `commit`'s history."""
+        return (await self._git("merge-base", "--is-ancestor", ancestor, commit, good=(0, 1))).exit_code == 0
+
+    async def fork_point(self, commit: str, base: str) -> str:
+        """Where `commit` left the base."""
+        return (await self._git("merge-base", commit, base)).out.strip()
+
+    async def stage(self) -> str:
+        """Take the files as they are now; answers their tree."""
+        await self._git("add", "--all", ".")
+        return (await self._git("write-tree")).out.strip()
+
+    async def tree_of(self, commit: str) -> str:
+        return (await self._git("rev-parse", f"{commit}^{{tree}}")).out.strip()
+
+    async def diff(self, since: str, *options: str) -> str:
+        """What is staged, compared with a commit."""
+        plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+        return (await self._git("diff", "--cached", *plain, *options, since, good=(0, 2))).out
+
+    async def show(self, commit: str, path: str) -> str | None:
+        """A file as a commit has it, or None."""
+        said = await self._git("cat-file", "blob", f"{commit}:{path}", good=(0, 128))
+        return said.out if said.exit_code == 0 else None
+
+    async def message(self, commit: str) -> str:
+        return (await self._git("log", "-1", "--format=%B", commit)).out.strip()
+
+    async def trailer(self, commit: str, name: str) -> str:
+        """A trailer of a commit's message, or an empty string."""
+        said = await self._git("log", "-1", f"--format=%(trailers:key={name},valueonly)", commit)
+        return said.out.strip()
+
+    async def commit(self, tree: str, parents: Sequence[str], message: str, author: Git) -> str:
+        """Make a commit under the agent's own name; answers its SHA."""
+        who = {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", author.name), ("EMAIL", author.email))
+        }
+        named = [part for parent in parents for part in ("-p", parent)]
+        made = await self._git("commit-tree", tree, *named, stdin=message, env=who)
+        return made.out.strip()
+
+    async def push(self, commit: str, branch: str, credential: Credential) -> None:
+        """Push one commit to one branch; never by force.
+
+        Raises:
+            Stuck: The branch moved on, or the remote refuses.
+        """
+        if not re.fullmatch(r"[\w][\w./-]*", branch) or branch.endswith((".lock", "/", ".")) or ".." in branch:
+            raise Stuck("git_error", f"{branch!r} is no branch that an agent may push.")
+        spec = f"{commit}:refs/heads/{branch}"
+        await self._git("push", "--quiet", "--porcelain", credential.clone_url, spec, credential=credential)
+
+    async def _git(
+        self,
+        *arguments: str,
+        credential: Credential | None = None,
+        stdin: str | None = None,
+        good: tuple[int, ...] = (0,),
+        env: dict[str, str] | None = None,
+    ) -> Output:
+        merged = {**self._env, **(env or {})}
+        return await git(*arguments, cwd=self.tree, env=merged, credential=credential, stdin=stdin, good=good)
