@@ -13,6 +13,7 @@ from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Resolve
 from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, Field
@@ -134,9 +135,30 @@ class Toolbox:
 
     async def schemas(self) -> list[Tool]:
         """Every tool as `tools/list` shows it to a caller of all roles, sorted by name."""
-        mcp = MCPServer[Any](self.name)
-        self.register(mcp)
-        return sorted(await mcp.list_tools(), key=lambda t: t.name)
+        return sorted(await self._server.list_tools(), key=lambda t: t.name)
+
+    async def call(self, name: str, arguments: dict[str, Any], state: Any, meta: dict[str, Any]) -> CallToolResult:
+        """Call a tool as MCP would, for the other doors of the same server; refusals are `is_error` results."""
+        if refusal := self._refusal(name):
+            return refusal
+        request = ServerRequestContext[Any, Any](
+            session=cast(Any, None),  # no tool of the rig talks back to its caller
+            lifespan_context=state,
+            protocol_version="2026-07-28",
+            method="tools/call",
+            meta=cast(Any, meta),
+        )
+        try:
+            context = Context[Any, Any](request_context=request, mcp_server=self._server)
+            return cast(CallToolResult, await self._server.call_tool(name, arguments, context))
+        except ToolError as error:
+            return _plain(name, str(error))
+
+    @functools.cached_property
+    def _server(self) -> MCPServer[Any]:
+        server = MCPServer[Any](self.name)
+        self.register(server)
+        return server
 
     async def _admit(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         match ctx.method:
@@ -170,18 +192,22 @@ def error_result(error: RigError) -> CallToolResult:
 
 
 def _plain_error(name: str, result: HandlerResult) -> HandlerResult:
-    """The SDK's own failures in the form of ours: bad arguments as invalid_input, crashes without detail."""
+    """The SDK's own failures in the form of ours."""
     if not isinstance(result, dict) or not result.get("isError"):
         return result  # the SDK hands its own answers on as JSON already
     failed = CallToolResult.model_validate(result)
     text = "".join(block.text for block in failed.content if isinstance(block, TextContent))
-    prefix, _, detail = text.partition(f"Error executing tool {name}")
-    if prefix or not text.startswith("Error executing"):
-        return result
+    return _plain(name, text) if text.startswith(f"Error executing tool {name}") else result
+
+
+def _plain(name: str, text: str) -> CallToolResult:
+    """Bad arguments as invalid_input, a refusal of ours as it is, a crash without detail."""
+    detail = text.removeprefix(f"Error executing tool {name}").removeprefix(": ")
     if not detail:
         return error_result(RigError("The server failed while it worked on this call; its log says why."))
-    detail = re.sub(r"\s+For further information visit \S+", "", detail.removeprefix(": "))
-    return error_result(from_wire(detail) if _CODED.match(detail) else InvalidInput(" ".join(detail.split())))
+    if _CODED.match(detail):
+        return error_result(from_wire(detail))
+    return error_result(InvalidInput(" ".join(re.sub(r"For further information visit \S+", "", detail).split())))
 
 
 def _answers_text(fn: Callable[..., Any]) -> bool:

@@ -1,0 +1,111 @@
+"""What the conductor's tools answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from conductor.dispatch import feedback_of
+from conductor.events import Kind, Priority
+from conductor.issue import Issue, Status
+from servers.kit.tools import Claim
+
+
+class PullRequestRef(BaseModel):
+    """The pull request that the work is about."""
+
+    number: int
+    url: str
+    head_sha: str
+    conflicting: bool = Field(description="Whether it conflicts with its base right now")
+
+
+class Assignment(BaseModel):
+    """Work that was claimed."""
+
+    claim: Claim
+    kind: Kind
+    repository: str
+    repository_id: int
+    issue_number: int
+    title: str
+    body: str
+    url: str
+    labels: list[str]
+    priority: Priority
+    attempt: int
+    branch: str = Field(description="The branch to work on")
+    base: str
+    pull_request: PullRequestRef | None
+    reason: Literal["ci_failed", "changes_requested", "merge_conflict"] | None = Field(
+        description="Why rework is asked"
+    )
+    feedback: str | None = Field(description="What has to be answered, or the evidence of a failed attempt")
+    run: str = Field(description="Names this attempt in commits and costs")
+    heartbeat_seconds: float = Field(description="Call heartbeat at least this often")
+
+
+class ClaimAnswer(BaseModel):
+    """The work, or null where there is none."""
+
+    assignment: Assignment | None
+
+
+class HeartbeatAnswer(BaseModel):
+    """How long the claim holds now, and a new token when the old one is past half its life."""
+
+    lease_until: datetime | None
+    token: str | None = None
+
+
+class CheckAnswer(BaseModel):
+    """Whether a claim holds, and if not, why, in the words of an error."""
+
+    valid: bool
+    reason: str | None = None
+
+
+class Progress(BaseModel):
+    """The issue's state after what was reported."""
+
+    state: Status
+    recorded: bool = True
+
+
+class Explanation(BaseModel):
+    """Where an issue stands and what it waits for, in sentences."""
+
+    issue: str
+    state: Status
+    waits_for: list[str]
+    text: str
+
+
+def assignment(issue: Issue, heartbeat_seconds: float) -> Assignment:
+    """The work that the holder of `issue` has."""
+    holder, pull = issue.holder, issue.pull_request
+    if holder is None:
+        raise AssertionError("a claim leaves a holder")
+    ref = pull and PullRequestRef(number=pull.number, url=pull.url, head_sha=pull.head, conflicting=pull.conflicting)
+    return Assignment(
+        claim=Claim(issue=issue.key, fence=holder.fence),
+        kind=holder.kind,
+        repository=issue.repository,
+        repository_id=issue.repository_id,
+        issue_number=issue.number,
+        title=issue.title,
+        body=issue.body,
+        url=issue.url,
+        labels=issue.labels,
+        priority=issue.priority,
+        attempt=issue.attempt,
+        branch=pull.branch if pull else issue.branch,
+        base=issue.base,
+        pull_request=ref,
+        reason=issue.rework,
+        feedback=feedback_of(issue),
+        run=holder.run,
+        heartbeat_seconds=heartbeat_seconds,
+    )

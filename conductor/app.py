@@ -1,0 +1,120 @@
+"""The conductor's wiring, in one place: start reading here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from conductor import intake, people, resources, rest, server
+from conductor.desk import Desk
+from conductor.dispatch import Dispatch
+from conductor.effects import Effects
+from conductor.gate import Policy
+from conductor.github import GitHubServer
+from conductor.intake import Intake
+from conductor.reconcile import Reconciler
+from conductor.settings import ConductorSettings
+from conductor.sight import Sights
+from conductor.store import Store, connection_of
+from conductor.toolbox import tools
+from servers.kit.auth import SigningKey
+from servers.kit.character import load_all
+from servers.kit.client import ToolClient
+from servers.kit.database import Pool, migrate, open_pool
+from servers.kit.errors import Unavailable
+from servers.kit.serve import Part
+from servers.kit.wake import PostgresWake
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_TOOL_MODULES = (server, people)  # importing them fills the toolbox
+
+
+def part(settings: ConductorSettings, service_token: Callable[[], str]) -> Part:
+    """The conductor, ready to be mounted.
+
+    Args:
+        service_token: Gives the token with which the conductor calls the github server.
+    """
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[Desk]:
+        async with open_desk(settings, service_token) as desk:
+            yield desk
+
+    return Part(tools, opened, [*intake.routes(), *rest.routes()], ready, resources.extend)
+
+
+async def ready(desk: Desk) -> str | None:
+    """None once the database answers."""
+    try:
+        async with connection_of(desk.pool) as connection:
+            await connection.fetchval("SELECT 1")
+    except Unavailable as error:
+        return str(error)
+    return None
+
+
+@asynccontextmanager
+async def open_desk(settings: ConductorSettings, service_token: Callable[[], str]) -> AsyncGenerator[Desk]:
+    """Open everything the conductor works with, and do its background work until the end of the block."""
+    url = settings.database_url.get_secret_value()
+    github = ToolClient(settings.github_server_url, service_token, attempts=3)
+    async with open_pool(url, size=settings.pool_size) as pool:
+        await migrate(pool, MIGRATIONS, name="conductor")
+        wake = PostgresWake(pool.execute, origin=uuid4().hex)
+        desk = _wire(settings, pool, wake, GitHubServer(github))
+        loops = (
+            desk.store.run(),
+            wake.listen(url),
+            desk.dispatch.run(),
+            desk.intake.run(),
+            desk.effects.run(),
+            desk.reconciler.run(),
+        )
+        async with _together(loops):
+            yield desk
+    await github.aclose()
+
+
+def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHubServer) -> Desk:
+    store = Store(pool, wake, lease_seconds=settings.lease_seconds)
+    catalogue = load_all(settings.characters)
+    policy = Policy()
+    sights = Sights(store, github, policy, settings.repositories)
+    secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
+    key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
+    dispatch = Dispatch(
+        store, catalogue, settings.lease_seconds, settings.first_heartbeat_seconds, settings.lease_grace_seconds
+    )
+    return Desk(
+        pool=pool,
+        wake=wake,
+        store=store,
+        dispatch=dispatch,
+        intake=Intake(store, sights, secrets),
+        effects=Effects(store, github, policy),
+        reconciler=Reconciler(sights, settings.reconcile_seconds),
+        catalogue=catalogue,
+        key=key,
+        token_lifetime=timedelta(hours=settings.token_hours),
+    )
+
+
+@asynccontextmanager
+async def _together(work: tuple[Awaitable[None], ...]) -> AsyncGenerator[None]:
+    """Run `work` beside the block; a loop that dies takes the process with it rather than failing in silence."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_coroutine(w)) for w in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,184 @@
+"""What may be asked of an issue; `decide` answers each with events or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from conductor.events import Comment, Kind, Priority
+from conductor.gate import Policy
+from conductor.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class ObserveIssue:
+    """GitHub shows the issue like this; `approver` is who set the label and may write, else None."""
+
+    repository_id: int
+    repository: str
+    number: int
+    title: str
+    body: str
+    url: str
+    author: str
+    labels: list[str]
+    open: bool
+    stack: str
+    base: str
+    approver: str | None
+    ready: bool
+
+
+@dataclass(frozen=True)
+class ObservePullRequest:
+    """GitHub shows the pull request like this."""
+
+    pull: Snapshot
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Give the offered work to this agent; `run` names the attempt."""
+
+    agent: str
+    role: str
+    instance: str
+    boot: str
+    run: str
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Base of what only the holder of a claim may ask."""
+
+    agent: str
+    instance: str
+    boot: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class StartWork(Held):
+    pass
+
+
+@dataclass(frozen=True)
+class ReportBranch(Held):
+    branch: str
+
+
+@dataclass(frozen=True)
+class ReportPullRequest(Held):
+    """The agent opened its pull request or pushed to it."""
+
+    number: int
+    head: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class ReportGuardBlocked(Held):
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Complete(Held):
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Release(Held):
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReportStuck(Held):
+    reason: str
+    error_class: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class SubmitReview(Held):
+    head: str
+    verdict: Literal["approve", "request_changes"]
+    summary: str
+    comments: list[Comment] = field(default_factory=list[Comment])
+
+
+@dataclass(frozen=True)
+class ExpireLease:
+    """The lease of this fence ran out; `started` is whether a heartbeat ever came."""
+
+    fence: int
+    started: bool
+
+
+@dataclass(frozen=True)
+class RecordMerged:
+    head: str
+    sha: str
+    by: str
+
+
+@dataclass(frozen=True)
+class RecordMergeRefused:
+    """GitHub did not merge, in its own words."""
+
+    head: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RecordEffectFailed:
+    """Something that had to be done in the world cannot be done."""
+
+    effect: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Approve:
+    """A person starts or restarts work on an issue that the rig knows."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class Prioritize:
+    priority: Priority
+    by: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Reassign:
+    """Take the work away from its holder and offer it again."""
+
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class DecideGate:
+    """A person's answer to a human gate or an escalation."""
+
+    approve: bool
+    note: str
+    by: str
+
+
+Command = (
+    ObserveIssue | ObservePullRequest | Assign | StartWork | ReportBranch | ReportPullRequest | ReportGuardBlocked
+    | Complete | Release | ReportStuck | SubmitReview | ExpireLease | RecordMerged | RecordMergeRefused
+    | RecordEffectFailed
+    | Approve | Prioritize | Cancel | Reassign | DecideGate
+)  # fmt: skip

@@ -1,0 +1,50 @@
+"""Everything that the conductor's tools, pages and background work share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Resolve
+
+from conductor.dispatch import Dispatch
+from conductor.effects import Effects
+from conductor.intake import Intake
+from conductor.reconcile import Reconciler
+from conductor.store import Store
+from servers.kit.auth import SigningKey
+from servers.kit.character import Character
+from servers.kit.database import Pool
+from servers.kit.tools import state_of
+from servers.kit.wake import Wake
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The opened conductor.
+
+    Attributes:
+        key: Signs renewed tokens; None where another process issues them.
+        token_lifetime: How long a renewed token is valid.
+    """
+
+    pool: Pool
+    wake: Wake
+    store: Store
+    dispatch: Dispatch
+    intake: Intake
+    effects: Effects
+    reconciler: Reconciler
+    catalogue: Mapping[str, Character]
+    key: SigningKey | None
+    token_lifetime: timedelta
+
+
+async def _desk(ctx: Context[Any, Any]) -> Desk:
+    return state_of(ctx)
+
+
+DeskDep = Annotated[Desk, Resolve(_desk)]

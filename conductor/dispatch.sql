@@ -1,0 +1,42 @@
+-- :name heartbeat
+-- Renews a lease; nothing is returned where the claim is over.
+UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7
+WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5
+RETURNING lease_until
+
+-- :name claim_of
+-- Who holds an issue now.
+SELECT fence, agent, instance, boot, lease_until FROM claims WHERE stream = $1
+
+-- :name lapsed
+-- Claims without a first heartbeat in time, or whose lease ended a grace period ago.
+SELECT stream, fence, heartbeat_at IS NOT NULL AS started FROM claims
+WHERE (heartbeat_at IS NULL AND claimed_at < now() - make_interval(secs => $1))
+   OR lease_until < now() - make_interval(secs => $2)
+
+-- :name seen
+-- Notes that an agent lives.
+INSERT INTO agents (agent, instance, role, step) VALUES ($1, $2, $3, $4)
+ON CONFLICT (agent, instance) DO UPDATE SET seen_at = now(), role = excluded.role, step = excluded.step
+RETURNING (xmax = 0) AS first
+
+-- :name demand
+-- Offered work by role and stack, and work in flight by agent.
+SELECT offer_role AS role, offer_stack AS stack, offer_excluded AS excluded, NULL AS agent, count(*)::int AS count
+FROM issues
+WHERE offer_kind IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository)))
+GROUP BY 1, 2, 3
+UNION ALL
+SELECT NULL, '', '{}', agent, count(*)::int FROM claims GROUP BY agent
+
+-- :name find_issue
+-- The stream of an issue that people name by repository and number.
+SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2
+
+-- :name pause
+-- Pauses the whole rig, a repository (its name) or an agent (agent:<name>).
+INSERT INTO pauses (scope, by, reason) VALUES ($1, $2, $3) ON CONFLICT (scope) DO NOTHING
+
+-- :name resume
+-- Ends a pause.
+DELETE FROM pauses WHERE scope = $1 RETURNING scope

@@ -1,0 +1,375 @@
+"""Every fact that the rig records: past tense, immutable, stored under its name in upper snake case.
+
+A new optional field gets a default; anything else is a new type. Old shapes are lifted only in `store.read`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Priority = Literal["critical", "high", "normal"]
+Kind = Literal["implement", "review", "rework"]
+Why = Literal["ci_failed", "changes_requested", "merge_conflict"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all events; `type` is the stored name."""
+
+    type: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.type = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
+
+
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
+    """A remark on one line of a file."""
+
+    path: str
+    line: int
+    body: str
+
+
+# Issue
+
+
+class IssueApproved(Event, frozen=True, kw_only=True):
+    repository_id: int
+    repository: str
+    number: int
+    title: str
+    body: str = ""
+    url: str = ""
+    author: str = ""
+    labels: list[str] = []
+    priority: Priority = "normal"
+    stack: str = ""
+    base: str = "main"
+    approved_by: str
+
+
+class IssueAssigned(Event, frozen=True, kw_only=True):
+    kind: Kind
+    agent: str
+    instance: str
+    boot: str = ""
+    fence: int
+    run: str
+    attempt: int
+    branch: str
+
+
+class IssueUnassigned(Event, frozen=True, kw_only=True):
+    agent: str
+    fence: int
+    reason: Literal["completed", "released", "never_started", "reassigned", "cancelled"]
+    note: str = ""
+
+
+class IssueBlocked(Event, frozen=True, kw_only=True):
+    by: list[str]
+
+
+class IssueUnblocked(Event, frozen=True, kw_only=True):
+    pass
+
+
+class IssuePrioritized(Event, frozen=True, kw_only=True):
+    priority: Priority
+    by: str
+
+
+class IssueCancelled(Event, frozen=True, kw_only=True):
+    reason: str
+    by: str
+
+
+class IssueDone(Event, frozen=True, kw_only=True):
+    pass
+
+
+# Work
+
+
+class WorkStarted(Event, frozen=True, kw_only=True):
+    agent: str
+    fence: int
+
+
+class BranchCreated(Event, frozen=True, kw_only=True):
+    branch: str
+    fence: int
+
+
+class PrCreated(Event, frozen=True, kw_only=True):
+    number: int
+    url: str
+    head: str
+    branch: str
+    author: str
+    fence: int | None = None
+
+
+class PrUpdated(Event, frozen=True, kw_only=True):
+    number: int
+    head: str
+    fence: int | None = None
+
+
+class PrClosed(Event, frozen=True, kw_only=True):
+    number: int
+    by: str = ""
+
+
+class CiPassed(Event, frozen=True, kw_only=True):
+    head: str
+    checks: list[str] = []
+
+
+class CiFailed(Event, frozen=True, kw_only=True):
+    head: str
+    checks: list[str] = []
+    log: str = ""
+
+
+class MergeConflict(Event, frozen=True, kw_only=True):
+    head: str
+    base: str
+
+
+# Review
+
+
+class ReviewAssigned(Event, frozen=True, kw_only=True):
+    agent: str
+    instance: str
+    boot: str = ""
+    fence: int
+    run: str
+    head: str
+    round: int
+
+
+class ReviewPassed(Event, frozen=True, kw_only=True):
+    agent: str
+    head: str
+    summary: str = ""
+    comments: list[Comment] = []
+    fence: int | None = None
+
+
+class ReviewDisputed(Event, frozen=True, kw_only=True):
+    agent: str
+    head: str
+    summary: str = ""
+    comments: list[Comment] = []
+    fence: int | None = None
+
+
+class ReviewLoopExceeded(Event, frozen=True, kw_only=True):
+    rounds: int
+
+
+# Gate
+
+
+class HumanGateTriggered(Event, frozen=True, kw_only=True):
+    head: str
+    triggers: list[str]
+    policy: str = ""
+
+
+class HumanGateReminder(Event, frozen=True, kw_only=True):
+    head: str
+
+
+class HumanGateApproved(Event, frozen=True, kw_only=True):
+    head: str
+    by: str
+    note: str = ""
+
+
+class HumanGateRejected(Event, frozen=True, kw_only=True):
+    head: str
+    by: str
+    note: str = ""
+
+
+class MergeGateWaiting(Event, frozen=True, kw_only=True):
+    head: str
+    reasons: list[str]
+
+
+class MergeGatePassed(Event, frozen=True, kw_only=True):
+    head: str
+    policy: str = ""
+
+
+class Merged(Event, frozen=True, kw_only=True):
+    head: str
+    sha: str
+    by: str = ""
+
+
+# Deploy
+
+
+class DeployedStaging(Event, frozen=True, kw_only=True):
+    sha: str
+    url: str = ""
+
+
+class SmokePassed(Event, frozen=True, kw_only=True):
+    sha: str
+
+
+class SmokeFailed(Event, frozen=True, kw_only=True):
+    sha: str
+    log: str = ""
+
+
+class E2ePassed(Event, frozen=True, kw_only=True):
+    sha: str
+
+
+class E2eFailed(Event, frozen=True, kw_only=True):
+    sha: str
+    log: str = ""
+
+
+class DeployedProduction(Event, frozen=True, kw_only=True):
+    sha: str
+    url: str = ""
+
+
+class Verified(Event, frozen=True, kw_only=True):
+    sha: str
+
+
+# Recovery
+
+
+class AgentStuck(Event, frozen=True, kw_only=True):
+    agent: str
+    fence: int
+    reason: str
+    error_class: str = ""
+    evidence: str = ""
+
+
+class LeaseExpired(Event, frozen=True, kw_only=True):
+    agent: str
+    fence: int
+
+
+class Escalated(Event, frozen=True, kw_only=True):
+    cause: str
+    evidence: str = ""
+
+
+class EscalationAcknowledged(Event, frozen=True, kw_only=True):
+    by: str
+
+
+class EscalationDecided(Event, frozen=True, kw_only=True):
+    by: str
+    decision: Literal["retry", "cancel"]
+    note: str = ""
+
+
+class BudgetExceeded(Event, frozen=True, kw_only=True):
+    agent: str
+    usd: float
+    limit_usd: float
+
+
+class GuardBlocked(Event, frozen=True, kw_only=True):
+    agent: str
+    tool: str
+    reason: str
+
+
+# Agents and the rig
+
+
+class AgentRegistered(Event, frozen=True, kw_only=True):
+    agent: str
+    role: str
+
+
+class TokenUsage(Event, frozen=True, kw_only=True):
+    agent: str
+    run: str
+    issue: str = ""
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    usd: float = 0.0
+
+
+class MessageSent(Event, frozen=True, kw_only=True):
+    sender: str
+    to: str
+    text: str
+
+
+class MilestoneComplete(Event, frozen=True, kw_only=True):
+    name: str
+
+
+class RigPaused(Event, frozen=True, kw_only=True):
+    scope: str
+    by: str
+    reason: str = ""
+
+
+class RigResumed(Event, frozen=True, kw_only=True):
+    scope: str
+    by: str
+
+
+# Memory
+
+
+class MemoryWrite(Event, frozen=True, kw_only=True):
+    memory: str
+    agent: str
+
+
+class MemoryRead(Event, frozen=True, kw_only=True):
+    query: str
+    agent: str
+
+
+class MemoryHitUsed(Event, frozen=True, kw_only=True):
+    memory: str
+    agent: str
+
+
+class MemoryPromoted(Event, frozen=True, kw_only=True):
+    memory: str
+    url: str = ""
+
+
+TYPES: dict[str, type[Event]] = {cls.type: cls for cls in Event.__subclasses__()}
+
+
+def decode(type_name: str, data: bytes | str | dict[str, Any]) -> Event:
+    """The event that was stored as `type_name` with `data`.
+
+    Raises:
+        KeyError: No such type.
+        msgspec.ValidationError: The data does not fit the type.
+    """
+    cls = TYPES[type_name]
+    return msgspec.json.decode(data, type=cls) if isinstance(data, bytes | str) else msgspec.convert(data, cls)
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """The event's fields as plain JSON values."""
+    return msgspec.to_builtins(event)

@@ -1,0 +1,151 @@
+"""How an event changes an issue; pure, total over the lifecycle, the only place where an `Issue` is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from conductor import events as e
+from conductor.issue import Holder, Issue, PullRequest
+from conductor.lifecycle import next_status
+
+_SLUG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def evolve(issue: Issue, event: e.Event) -> Issue:
+    """The issue after `event`.
+
+    Raises:
+        IllegalTransition: The lifecycle has no such step from here.
+    """
+    status = next_status(issue.status, event.type)
+    return msgspec.structs.replace(issue, **_changes(issue, event) | {"status": status})
+
+
+def fold(events: Iterable[e.Event], start: Issue | None = None) -> Issue:
+    """The issue after all `events`."""
+    return reduce(evolve, events, start or Issue())
+
+
+def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
+    match event:
+        case e.IssueApproved():
+            return _approved(event)
+        case e.IssuePrioritized(priority=priority):
+            return {"priority": priority}
+        case e.IssueAssigned():
+            return _assigned(issue, event)
+        case e.ReviewAssigned(agent=agent, instance=instance, boot=boot, fence=fence, run=run):
+            holder = Holder(kind="review", agent=agent, instance=instance, boot=boot, fence=fence, run=run)
+            return {"holder": holder, "fence": fence}
+        case e.IssueUnassigned():
+            return {"holder": None}
+        case e.LeaseExpired(agent=agent):
+            return _struck(issue, agent, "The lease expired: no heartbeat came.")
+        case e.AgentStuck(agent=agent, reason=reason, evidence=evidence):
+            return _struck(issue, agent, f"{reason}\n{evidence}".strip())
+        case e.BranchCreated(branch=branch):
+            return {"branch": branch}
+        case e.Escalated(cause=cause):
+            return {"escalation": cause, "holder": None}
+        case e.EscalationDecided():
+            return {"escalation": "", "strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
+        case e.IssueCancelled():
+            return {"holder": None}
+        case _:
+            return _about_pull_request(issue, event)
+
+
+def _approved(event: e.IssueApproved) -> dict[str, Any]:
+    fresh = Issue()  # approved again after an end: nothing but the fence outlives it
+    kept = {name: getattr(fresh, name) for name in fresh.__struct_fields__ if name not in ("status", "fence")}
+    said = {name: getattr(event, name) for name in event.__struct_fields__ if hasattr(fresh, name)}
+    return kept | said | {"branch": branch_name(event.number, event.title, 1)}
+
+
+def branch_name(number: int, title: str, attempt: int) -> str:
+    """`feature/issue-N-slug`, and `…-a2` for a second attempt."""
+    words = "".join(c if c in _SLUG_CHARACTERS else " " for c in title.lower()).split()
+    slug = "-".join(words)[:40].strip("-") or "work"
+    return f"feature/issue-{number}-{slug}" + (f"-a{attempt}" if attempt > 1 else "")
+
+
+def _assigned(issue: Issue, event: e.IssueAssigned) -> dict[str, Any]:
+    authors = issue.authors if event.agent in issue.authors else [*issue.authors, event.agent]
+    holder = Holder(
+        kind=event.kind, agent=event.agent, instance=event.instance, boot=event.boot, fence=event.fence, run=event.run
+    )
+    changes = {"holder": holder, "fence": event.fence, "authors": authors, "last_author": event.agent}
+    return changes | {"attempt": event.attempt, "branch": event.branch}
+
+
+def _struck(issue: Issue, agent: str, evidence: str) -> dict[str, Any]:
+    """A strike: a fresh branch for the next attempt, unless a pull request exists to go on with."""
+    attempt = issue.attempt if issue.pull_request else issue.attempt + 1
+    branch = issue.branch if issue.pull_request else branch_name(issue.number, issue.title, attempt)
+    struck = issue.struck if agent in issue.struck else [*issue.struck, agent]
+    base: dict[str, Any] = {"holder": None, "strikes": issue.strikes + 1, "struck": struck, "evidence": evidence}
+    return base | {"attempt": attempt, "branch": branch}
+
+
+def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
+    match event:
+        case e.PrCreated(number=number, url=url, head=head, branch=branch):
+            return {**_NEW_HEAD, "pull_request": PullRequest(number=number, url=url, head=head, branch=branch)}
+        case e.PrUpdated(head=head):
+            return {**_NEW_HEAD, "pull_request": _pull(issue, head=head, checks="unknown", approved_by=None)}
+        case e.CiPassed():
+            return {"pull_request": _pull(issue, checks="passed")}
+        case e.CiFailed(log=log):
+            rework: dict[str, Any] = {
+                "rework": "ci_failed",
+                "feedback": log,
+                "comments": [],
+                "ci_failures": issue.ci_failures + 1,
+            }
+            return {**rework, "pull_request": _pull(issue, checks="failed", approved_by=None)}
+        case e.MergeConflict(base=base):
+            words = f"The branch conflicts with {base}. Merge {base} into it and resolve the conflicts."
+            rework = {"rework": issue.rework or "merge_conflict", "feedback": f"{issue.feedback}\n\n{words}".strip()}
+            return {**rework, "pull_request": _pull(issue, conflicting=True, approved_by=None)}
+        case e.ReviewPassed(agent=agent):
+            return {"pull_request": _pull(issue, approved_by=agent), "reviews": issue.reviews + 1, **_NO_STRIKES}
+        case e.ReviewDisputed(summary=summary, comments=comments):
+            return {
+                "rework": "changes_requested",
+                "feedback": summary,
+                "comments": comments,
+                "reviews": issue.reviews + 1,
+                "pull_request": _pull(issue, approved_by=None),
+                **_NO_STRIKES,
+            }
+        case e.HumanGateTriggered(triggers=triggers):
+            return {"human_gate": triggers}
+        case e.HumanGateApproved(head=head):
+            return {"human_gate": [], "human_ok": head}
+        case e.HumanGateRejected(note=note):
+            return {"human_gate": [], "rework": "changes_requested", "feedback": note}
+        case e.MergeGateWaiting(reasons=reasons):
+            return {"waiting_for": reasons}
+        case e.MergeGatePassed() | e.IssueDone():
+            return {"waiting_for": []}
+        case e.Merged(sha=sha):
+            return {"merged": sha, "waiting_for": [], "holder": None}
+        case _:
+            return {}
+
+
+# A new head answers what was asked for, and work that moved on has no strikes.
+_NO_STRIKES: dict[str, Any] = {"strikes": 0, "struck": [], "evidence": ""}
+_NEW_HEAD: dict[str, Any] = {"rework": None, "feedback": "", "comments": [], "waiting_for": [], **_NO_STRIKES}
+
+
+def _pull(issue: Issue, **changes: Any) -> PullRequest | None:
+    if issue.pull_request is None:
+        return None
+    return msgspec.structs.replace(
+        issue.pull_request, **({"conflicting": False} if "head" in changes else {}), **changes
+    )

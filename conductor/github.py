@@ -1,0 +1,130 @@
+"""GitHub as the conductor needs it: calls of the github server's tools, answers as typed facts."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from conductor.events import Comment
+from conductor.snapshot import Snapshot
+from servers.kit.client import ToolClient
+from servers.kit.errors import NotFound
+
+
+class Labeller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who set a label, and what they may do: admin, maintain, write, triage, read or none."""
+
+    login: str
+    permission: str
+
+
+class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
+    """An issue as GitHub shows it; `labeller` set the label that was asked about and may do `permission`."""
+
+    repository_id: int
+    repository: str
+    number: int
+    title: str
+    body: str | None = ""
+    url: str = ""
+    state: str
+    author: str = ""
+    labels: list[str] = []
+    labeller: Labeller | None = None
+
+
+class GitHub(Protocol):
+    """What the conductor asks of GitHub; every write looks before it acts."""
+
+    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue: ...
+    async def ready_issues(self, repository: str, label: str) -> list[int]: ...
+    async def open_pulls(self, repository: str) -> list[int]: ...
+    async def default_branch(self, repository: str) -> str: ...
+    async def file(self, repository: str, path: str, ref: str) -> str | None: ...
+    async def snapshot(self, repository: str, number: int) -> Snapshot: ...
+    async def pull_of_branch(self, repository: str, branch: str) -> int | None: ...
+    async def post_review(
+        self, repository: str, number: int, head: str, verdict: str, body: str, comments: list[Comment], key: str
+    ) -> None: ...
+    async def resolve_thread(self, repository: str, thread: str) -> None: ...
+    async def set_status(self, repository: str, sha: str, context: str, state: str, description: str) -> None: ...
+    async def comment(self, repository: str, number: int, body: str, key: str) -> None: ...
+    async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str: ...
+
+
+class GitHubServer:
+    """The github server over MCP."""
+
+    def __init__(self, client: ToolClient) -> None:
+        self._client = client
+
+    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue:
+        answer = await self._call("get_issue", repository=repository, number=number, labeller_of=label)
+        return msgspec.convert(answer, SeenIssue)
+
+    async def ready_issues(self, repository: str, label: str) -> list[int]:
+        answer = await self._call("list_issues", repository=repository, labels=[label], state="open", limit=100)
+        return [issue["number"] for issue in rows(answer)]
+
+    async def open_pulls(self, repository: str) -> list[int]:
+        answer = await self._call("list_pull_requests", repository=repository, state="open")
+        return [pull["number"] for pull in rows(answer)]
+
+    async def pull_of_branch(self, repository: str, branch: str) -> int | None:
+        answer = await self._call("list_pull_requests", repository=repository, state="open", head=branch)
+        return next((pull["number"] for pull in rows(answer)), None)
+
+    async def default_branch(self, repository: str) -> str:
+        return str((await self._call("get_repository", repository=repository))["default_branch"])
+
+    async def file(self, repository: str, path: str, ref: str) -> str | None:
+        try:
+            return str((await self._call("get_file", repository=repository, path=path, ref=ref))["content"])
+        except NotFound:
+            return None
+
+    async def snapshot(self, repository: str, number: int) -> Snapshot:
+        return msgspec.convert(
+            await self._call("get_pull_request_snapshot", repository=repository, number=number), Snapshot
+        )
+
+    async def post_review(
+        self, repository: str, number: int, head: str, verdict: str, body: str, comments: list[Comment], key: str
+    ) -> None:
+        await self._call(
+            "post_review",
+            repository=repository,
+            number=number,
+            head_sha=head,
+            verdict=verdict,
+            body=body,
+            comments=[msgspec.to_builtins(comment) for comment in comments],
+            key=key,
+            identity="review",
+        )
+
+    async def resolve_thread(self, repository: str, thread: str) -> None:
+        await self._call("resolve_thread", repository=repository, thread_id=thread)
+
+    async def set_status(self, repository: str, sha: str, context: str, state: str, description: str) -> None:
+        await self._call(
+            "set_status", repository=repository, sha=sha, context=context, state=state, description=description
+        )
+
+    async def comment(self, repository: str, number: int, body: str, key: str) -> None:
+        await self._call("comment_on_issue", repository=repository, number=number, body=body, key=key)
+
+    async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str:
+        answer = await self._call(
+            "merge_pull_request", repository=repository, number=number, head_sha=head, title=title, message=message
+        )
+        return str(answer["sha"])
+
+    async def _call(self, tool: str, **arguments: Any) -> Any:
+        return await self._client.call(tool, arguments)
+
+
+def rows(answer: Any) -> list[dict[str, Any]]:
+    """A tool's list, which the SDK wraps in `result`."""
+    return cast(list[dict[str, Any]], answer["result"])

@@ -1,0 +1,97 @@
+"""Runs a command against an issue: load, decide, append, and again from the start when somebody else was faster."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from conductor.commands import Command
+from conductor.decide import decide
+from conductor.events import Event
+from conductor.evolve import fold
+from conductor.issue import Issue
+from conductor.records import Answer, Append
+from conductor.store import SQL, Store, connection_of
+from servers.kit.errors import Conflict, InvalidInput
+
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Handled:
+    """The issue after a command, and the events that the command caused."""
+
+    issue: Issue
+    events: list[Event]
+
+
+@dataclass(frozen=True)
+class Once:
+    """A request that may come twice; `render` makes its answer, which is kept in the append's transaction."""
+
+    caller: str
+    tool: str
+    request_id: str
+    arguments: str
+    render: Callable[[Issue], Any]
+
+    def answer(self, issue: Issue) -> Answer:
+        return Answer(self.caller, self.tool, self.request_id, self.arguments, self.render(issue))
+
+
+async def handle(
+    store: Store, stream: str, command: Command, actor: str, causation: str | None = None, once: Once | None = None
+) -> Handled:
+    """Apply `command` to the issue of `stream`.
+
+    Args:
+        actor: Who is named in the events.
+        causation: What led to it: a delivery, an effect, a request.
+
+    Raises:
+        Refused: As `decide` refuses.
+        Unavailable: The database is away.
+    """
+    for _ in range(ATTEMPTS):
+        version, issue = await store.load(stream)
+        events = decide(issue, command)
+        if not events:
+            return Handled(issue, [])
+        after = fold(events, issue)
+        answer = once.answer(after) if once else None
+        append = Append(stream, version, events, actor, store.clock.now(), issue, after, after.key, causation, answer)
+        try:
+            await store.append(append)
+        except Conflict:
+            continue
+        return Handled(after, events)
+    raise Conflict(f"{stream} changes too fast. Try again.")
+
+
+async def record(store: Store, stream: str, event: Event, actor: str, correlation: str | None = None) -> None:
+    """Append one event to a stream that is not an issue's."""
+    await store.append(Append(stream, None, [event], actor, store.clock.now(), correlation=correlation))
+
+
+def digest(arguments: Any) -> str:
+    """A request's arguments as a short hash."""
+    return hashlib.sha256(msgspec.json.encode(arguments, order="deterministic")).hexdigest()[:32]
+
+
+async def earlier_answer(store: Store, caller: str, tool: str, request_id: str, arguments: str) -> Any | None:
+    """What this request was answered the first time.
+
+    Raises:
+        InvalidInput: The same request id came with other arguments.
+    """
+    async with connection_of(store.pool) as connection:
+        row = await connection.fetchrow(SQL["find_answer"], caller, tool, request_id)
+    if row is None:
+        return None
+    if row["arguments"] != arguments:
+        raise InvalidInput(f"The request id {request_id} was used before with other arguments. Take a new one.")
+    return row["answer"]

@@ -1,0 +1,45 @@
+-- :name store_delivery
+-- Keeps a delivery; a repeated GUID is nothing new.
+INSERT INTO deliveries (guid, event, payload) VALUES ($1, $2, $3)
+ON CONFLICT (guid) DO NOTHING RETURNING guid
+
+-- :name lease_deliveries
+-- Takes deliveries to translate, oldest first.
+WITH due AS (
+    SELECT guid FROM deliveries WHERE state = 'waiting' AND due_at <= now()
+    ORDER BY received_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET due_at = now() + interval '60 seconds', attempts = attempts + 1
+FROM due WHERE deliveries.guid = due.guid
+RETURNING deliveries.guid, event, payload, attempts, received_at
+
+-- :name finish_delivery
+-- Notes what became of a delivery.
+UPDATE deliveries SET state = $2, outcome = $3 WHERE guid = $1
+
+-- :name postpone_delivery
+-- Translates a delivery later.
+UPDATE deliveries SET due_at = now() + make_interval(secs => $2), outcome = $3 WHERE guid = $1
+
+-- :name replay_deliveries
+-- Has stored deliveries translated again.
+UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = now() WHERE received_at >= $1
+
+-- :name by_pull
+-- The issue that a pull request belongs to: the one that has it, or whose branch it is.
+SELECT stream FROM issues
+WHERE repository_id = $1 AND (pull_number = $2 OR (pull_number IS NULL AND data->>'branch' = $3))
+ORDER BY pull_number NULLS LAST LIMIT 1
+
+-- :name by_head
+-- Pull requests at a commit.
+SELECT repository, pull_number FROM issues WHERE pull_head = $1 AND status NOT IN ('done', 'cancelled')
+
+-- :name by_base
+-- Open pull requests against a branch.
+SELECT pull_number FROM issues
+WHERE lower(repository) = lower($1) AND base = $2 AND pull_number IS NOT NULL AND status NOT IN ('done', 'cancelled')
+
+-- :name active
+-- Issues of a repository that are not over.
+SELECT number, pull_number FROM issues WHERE lower(repository) = lower($1) AND status NOT IN ('done', 'cancelled')

@@ -1,0 +1,138 @@
+"""The state of one issue, folded from its stream; everything here is derived and nothing is stored apart from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from conductor.events import Comment, Kind, Priority, Why
+
+Status = Literal[
+    "new", "queued", "blocked", "assigned", "in_progress", "in_review", "changes_requested", "awaiting_human",
+    "ready_to_merge", "merging", "deploying", "done", "stuck", "escalated", "cancelled",
+]  # fmt: skip
+Checks = Literal["unknown", "passed", "failed"]
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who works on the issue right now, under which fence."""
+
+    kind: Kind
+    agent: str
+    instance: str
+    boot: str
+    fence: int
+    run: str
+
+
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The rig's view of the issue's pull request at its newest known head."""
+
+    number: int
+    url: str
+    head: str
+    branch: str
+    checks: Checks = "unknown"
+    approved_by: str | None = None
+    conflicting: bool = False
+
+
+class Issue(msgspec.Struct, frozen=True, kw_only=True):
+    """One issue as the rig sees it.
+
+    Attributes:
+        fence: The highest fence ever handed out; the next claim gets one more.
+        authors: Agents that wrote code for the pull request; they never review it.
+        strikes: Failed attempts at the current piece of work.
+        rework: Why the author has to go on, and with what words.
+        human_ok: The head at which a person opened the human gate.
+    """
+
+    status: Status = "new"
+    repository_id: int = 0
+    repository: str = ""
+    number: int = 0
+    title: str = ""
+    body: str = ""
+    url: str = ""
+    labels: list[str] = []
+    priority: Priority = "normal"
+    stack: str = ""
+    base: str = "main"
+    attempt: int = 1
+    fence: int = 0
+    holder: Holder | None = None
+    authors: list[str] = []
+    last_author: str | None = None
+    struck: list[str] = []
+    strikes: int = 0
+    evidence: str = ""
+    branch: str = ""
+    pull_request: PullRequest | None = None
+    rework: Why | None = None
+    feedback: str = ""
+    comments: list[Comment] = []
+    reviews: int = 0
+    ci_failures: int = 0
+    waiting_for: list[str] = []
+    human_gate: list[str] = []
+    human_ok: str | None = None
+    escalation: str = ""
+    merged: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The issue as people write it: owner/repo#12."""
+        return f"{self.repository}#{self.number}"
+
+    @property
+    def stream(self) -> str:
+        return stream_of(self.repository_id, self.number)
+
+
+def stream_of(repository_id: int, number: int) -> str:
+    """The stream of an issue, by GitHub's numeric repository id, for repositories get renamed."""
+    return f"issue-{repository_id}-{number}"
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that waits for somebody."""
+
+    kind: Kind
+    role: Literal["dev", "review"]
+    stack: str
+    excluded: list[str]
+    preferred: str | None
+    avoided: list[str]
+
+
+def offer(issue: Issue) -> Offer | None:
+    """What `issue` needs next from an agent, or None while somebody has it or nothing is needed.
+
+    The author of a pull request never reviews it. Rework prefers the author (affinity); after a strike another
+    agent is preferred, but nobody is excluded for it.
+    """
+    if issue.holder is not None:
+        return None
+    pull = issue.pull_request
+    if issue.status == "in_review" and pull and pull.checks == "passed" and pull.approved_by is None:
+        return Offer(
+            kind="review",
+            role="review",
+            stack="",
+            excluded=issue.authors,
+            preferred=None,
+            avoided=issue.struck,
+        )
+    if issue.status in ("queued", "changes_requested"):
+        again = pull is not None
+        return Offer(
+            kind="rework" if again else "implement",
+            role="dev",
+            stack=issue.stack,
+            excluded=[],
+            preferred=issue.last_author if again and issue.last_author not in issue.struck else None,
+            avoided=issue.struck,
+        )
+    return None

@@ -1,0 +1,135 @@
+-- The log: the only truth. Never updated, never deleted from.
+CREATE TABLE events (
+    position     bigint PRIMARY KEY,
+    stream       text NOT NULL CHECK (stream <> ''),
+    version      int NOT NULL CHECK (version >= 1),
+    type         text NOT NULL CHECK (type ~ '^[A-Z0-9_]+$'),
+    data         jsonb NOT NULL,
+    actor        text NOT NULL,
+    correlation  text,
+    causation    text,
+    occurred_at  timestamptz NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (stream, version)
+);
+CREATE INDEX events_by_type ON events (type, position);
+
+-- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state;
+-- the columns beside it are what dispatch and the views look up. offer_* describes work that waits.
+CREATE TABLE issues (
+    stream          text PRIMARY KEY,
+    version         int NOT NULL,
+    repository_id   bigint NOT NULL,
+    repository      text NOT NULL,
+    number          int NOT NULL,
+    title           text NOT NULL,
+    status          text NOT NULL,
+    priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 2),
+    base            text NOT NULL,
+    pull_number     int,
+    pull_head       text,
+    holder          text,
+    offer_kind      text,
+    offer_role      text,
+    offer_stack     text NOT NULL DEFAULT '',
+    offer_excluded  text[] NOT NULL DEFAULT '{}',
+    offer_preferred text,
+    offer_avoided   text[] NOT NULL DEFAULT '{}',
+    offered_at      timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    data            jsonb NOT NULL,
+    UNIQUE (repository_id, number),
+    CHECK ((offer_kind IS NULL) = (offer_role IS NULL)),
+    CHECK (holder IS NULL OR offer_kind IS NULL)
+);
+CREATE INDEX issues_offered ON issues (offer_role, priority, created_at) WHERE offer_kind IS NOT NULL;
+CREATE INDEX issues_by_name ON issues (lower(repository), number);
+CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_number IS NOT NULL;
+CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
+CREATE INDEX issues_recent ON issues (updated_at DESC);
+
+-- Presence, not facts: who holds what until when, by the database's clock.
+CREATE TABLE claims (
+    stream        text PRIMARY KEY,
+    fence         int NOT NULL,
+    agent         text NOT NULL,
+    instance      text NOT NULL,
+    boot          text NOT NULL,
+    kind          text NOT NULL,
+    run           text NOT NULL,
+    claimed_at    timestamptz NOT NULL DEFAULT now(),
+    heartbeat_at  timestamptz,
+    lease_until   timestamptz NOT NULL,
+    step          text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX claims_one_an_instance ON claims (agent, instance);
+CREATE INDEX claims_by_lease ON claims (lease_until);
+
+CREATE TABLE agents (
+    agent     text NOT NULL,
+    instance  text NOT NULL,
+    role      text NOT NULL,
+    step      text NOT NULL DEFAULT '',
+    seen_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (agent, instance)
+);
+
+-- What must still be done in the world because of an event; the key makes an effect happen once.
+CREATE TABLE effects (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key           text NOT NULL UNIQUE,
+    stream        text NOT NULL,
+    lane          text NOT NULL,
+    kind          text NOT NULL,
+    data          jsonb NOT NULL,
+    state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+    attempts      int NOT NULL DEFAULT 0,
+    due_at        timestamptz NOT NULL DEFAULT now(),
+    leased_until  timestamptz,
+    error         text,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    done_at       timestamptz
+);
+CREATE INDEX effects_waiting ON effects (lane, id) WHERE state = 'waiting';
+
+-- Webhook deliveries: the GUID and the raw body in one row, translated behind.
+CREATE TABLE deliveries (
+    guid         text PRIMARY KEY,
+    event        text NOT NULL,
+    payload      bytea NOT NULL,
+    received_at  timestamptz NOT NULL DEFAULT now(),
+    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'ignored', 'failed')),
+    attempts     int NOT NULL DEFAULT 0,
+    due_at       timestamptz NOT NULL DEFAULT now(),
+    outcome      text
+);
+CREATE INDEX deliveries_waiting ON deliveries (received_at) WHERE state = 'waiting';
+
+-- Answers that were given, so that a repeated request gets the same one.
+CREATE TABLE answers (
+    caller      text NOT NULL,
+    tool        text NOT NULL,
+    request_id  text NOT NULL,
+    arguments   text NOT NULL,
+    answer      jsonb NOT NULL,
+    given_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller, tool, request_id)
+);
+
+CREATE TABLE pauses (
+    scope  text PRIMARY KEY,
+    by     text NOT NULL,
+    reason text NOT NULL DEFAULT '',
+    since  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE messages (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sender   text NOT NULL,
+    recipient text NOT NULL,
+    text     text NOT NULL,
+    sent_at  timestamptz NOT NULL DEFAULT now(),
+    read_at  timestamptz
+);
+CREATE INDEX messages_unread ON messages (recipient, id) WHERE read_at IS NULL;

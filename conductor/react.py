@@ -1,0 +1,87 @@
+"""What has to be done in the world because of an event; pure, one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from conductor import comments
+from conductor import events as e
+from conductor.issue import Issue
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something to do outside; done at least once, so each looks before it writes.
+
+    Attributes:
+        kind: Names the function of `effects.py`.
+        lane: Effects of one lane are done one at a time, in order.
+        delay: Seconds to wait first.
+    """
+
+    kind: str
+    lane: str
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    delay: float = 0
+
+
+Reaction = Callable[[Any, Issue], list[Effect]]
+
+
+def react(event: e.Event, issue: Issue) -> list[Effect]:
+    """The effects of `event`, where `issue` is the state after it."""
+    reaction = REACTIONS.get(type(event))
+    return reaction(event, issue) if reaction else []
+
+
+def _look(issue: Issue, delay: float = 0) -> Effect:
+    lane = f"{issue.stream}:later" if delay else issue.stream  # a look that waits must not hold up the others
+    return Effect("look", lane, {}, delay)
+
+
+def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
+    return [_look(issue)]
+
+
+def _reviewed(event: e.ReviewPassed | e.ReviewDisputed, issue: Issue) -> list[Effect]:
+    verdict = "approve" if isinstance(event, e.ReviewPassed) else "request_changes"
+    remarks = [{"path": c.path, "line": c.line, "body": c.body} for c in event.comments]
+    body = comments.review(event.agent, event.summary, event.head)
+    review = {"head": event.head, "verdict": verdict, "body": body, "comments": remarks}
+    post = Effect("post_review", issue.stream, review)
+    return [post, Effect("resolve_threads", issue.stream), _look(issue)] if verdict == "approve" else [post]
+
+
+def _gate_waits(event: e.MergeGateWaiting, issue: Issue) -> list[Effect]:
+    return [_status(issue, event.head, "pending", comments.waiting(event.reasons)), _look(issue, delay=5)]
+
+
+def _gate_passed(event: e.MergeGatePassed, issue: Issue) -> list[Effect]:
+    lane = f"merge:{issue.repository_id}@{issue.base}"
+    merge = {
+        "head": event.head,
+        "title": comments.squash_title(issue),
+        "message": comments.squash_message(issue),
+    }
+    return [_status(issue, event.head, "success", comments.GATE_OPEN), Effect("merge", lane, merge)]
+
+
+def _status(issue: Issue, head: str, state: str, description: str) -> Effect:
+    return Effect("set_status", issue.stream, {"head": head, "state": state, "description": description})
+
+
+def _escalated(event: e.Escalated, issue: Issue) -> list[Effect]:
+    return [Effect("comment", issue.stream, {"body": comments.escalated(event.cause, event.evidence)})]
+
+
+REACTIONS: dict[type[e.Event], Reaction] = {
+    e.PrCreated: _pushed,
+    e.PrUpdated: _pushed,
+    e.ReviewPassed: _reviewed,
+    e.ReviewDisputed: _reviewed,
+    e.MergeGateWaiting: _gate_waits,
+    e.MergeGatePassed: _gate_passed,
+    e.Escalated: _escalated,
+}

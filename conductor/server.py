@@ -1,0 +1,220 @@
+"""The conductor's tools for whoever works: claim, report, hand in, look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from pydantic import BaseModel, Field
+
+from conductor import commands as c
+from conductor import views
+from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment
+from conductor.desk import Desk, DeskDep
+from conductor.dispatch import kinds_for
+from conductor.events import Comment, Kind
+from conductor.report import ReportType, report
+from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, run, tools
+from servers.kit.auth import Principal, needs_renewal
+from servers.kit.errors import Fenced, RigError, Superseded
+from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
+
+
+class LineComment(BaseModel):
+    """A remark on one line of the new version of a file."""
+
+    path: str = Field(min_length=1, max_length=500)
+    line: int = Field(ge=1)
+    body: str = Field(min_length=1, max_length=5000)
+
+
+@tools.tool(WRITE, AGENTS)
+async def claim_assignment(
+    desk: DeskDep,
+    caller: CallerDep,
+    kinds: Annotated[
+        list[Kind] | None, Field(description="Only these kinds of work; default: all you may do")
+    ] = None,
+    wait_seconds: Annotated[float, Field(ge=0, le=20, description="Wait so long for work to appear")] = 0,
+    issue: Annotated[IssueArg | None, Field(description="Only this issue, as owner/repo#12")] = None,
+) -> ClaimAnswer:
+    """Take the best work you may do: highest priority first, then oldest.
+
+    Whoever already holds a claim gets that claim again. Where there is no work the assignment is null; that is no
+    error. The first heartbeat is due within 30 seconds. Never two callers get the same work.
+    """
+    wanted = tuple(kinds) if kinds else kinds_for(caller.role)
+    stream = await desk.dispatch.stream_of(issue) if issue else None
+    claimed = await desk.dispatch.claim(caller, wanted, wait_seconds, stream)
+    interval = desk.dispatch.lease_seconds / 3
+    return ClaimAnswer(assignment=assignment(claimed.issue, interval) if claimed else None)
+
+
+@tools.tool(WRITE)
+async def heartbeat(
+    desk: DeskDep, caller: CallerDep, claim: Claim | None = None, step: Short = "", note: Short = ""
+) -> HeartbeatAnswer:
+    """Say that you live and renew your claim's lease.
+
+    Args:
+        claim: The claim to renew; without one only your presence is noted.
+        step: What you are doing, in a few words; people see it.
+        note: More about it.
+    """
+    until = await desk.dispatch.heartbeat(caller, claim, f"{step}: {note}" if note else step)
+    return HeartbeatAnswer(lease_until=until, token=_renewed(desk, caller))
+
+
+def _renewed(desk: Desk, caller: Caller) -> str | None:
+    token = get_access_token()
+    if desk.key is None or token is None or token.expires_at is None:
+        return None
+    issued = datetime.fromtimestamp(float((token.claims or {})["iat"]), UTC)
+    expires = datetime.fromtimestamp(token.expires_at, UTC)
+    who = Principal(caller.subject, caller.role, caller.token_id or "", issued, expires)
+    if not needs_renewal(who, desk.store.clock.now()):
+        return None
+    return desk.key.issue(caller.subject, caller.role, desk.token_lifetime, desk.store.clock)
+
+
+@tools.tool(READ, ("service",))
+async def check_claim(
+    desk: DeskDep, claim: Claim, agent: Short, instance: Short = "", boot: Short = ""
+) -> CheckAnswer:
+    """Whether the claim of `agent` holds right now; servers ask before they write for an agent."""
+    try:
+        await desk.dispatch.check(claim, agent, instance or agent, boot)
+    except (Fenced, Superseded) as error:
+        return CheckAnswer(valid=False, reason=error.wire())
+    except RigError as error:
+        return CheckAnswer(valid=False, reason=Fenced(str(error)).wire())
+    return CheckAnswer(valid=True)
+
+
+@tools.tool(WRITE, ("dev", "review", "person", "hook"))
+async def report_event(
+    desk: DeskDep,
+    caller: CallerDep,
+    type: Annotated[ReportType, Field(description="What happened")],
+    claim: Claim | None = None,
+    data: Annotated[dict[str, Any] | None, Field(description="The event's fields")] = None,
+) -> Progress:
+    """Report progress: WORK_STARTED, BRANCH_CREATED {branch}, PR_CREATED {number, url, head_sha},
+    PR_UPDATED {number, head_sha}, TOKEN_USAGE {run, model, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_tokens, usd}, GUARD_BLOCKED {tool, reason}, HEARTBEAT {step}.
+
+    Everything but TOKEN_USAGE and HEARTBEAT needs your claim. Reporting the same twice is one event.
+    """
+    return await report(desk, caller, type, claim, data or {})
+
+
+@tools.tool(WRITE, AGENTS)
+async def complete_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, summary: Text = "") -> Progress:
+    """Hand your work in and end the claim. Report PR_CREATED or PR_UPDATED first; reviews end with submit_review."""
+    command = c.Complete(**held(caller, claim), summary=summary)
+    return await run(desk, caller, "complete_assignment", claim.issue, command)
+
+
+@tools.tool(WRITE, AGENTS)
+async def release_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, reason: Text) -> Progress:
+    """Give work back without a strike, so that somebody else can take it."""
+    command = c.Release(**held(caller, claim), reason=reason)
+    return await run(desk, caller, "release_assignment", claim.issue, command)
+
+
+@tools.tool(WRITE, AGENTS)
+async def report_stuck(
+    desk: DeskDep, caller: CallerDep, claim: Claim, reason: Text, error_class: Short = "", evidence: Text = ""
+) -> Progress:
+    """Say that you cannot finish. The first time somebody tries again, the second time a person is asked.
+
+    Args:
+        error_class: A short name that is the same for the same kind of failure, such as tests_failed.
+        evidence: What shows it: the last lines of output, an error.
+    """
+    command = c.ReportStuck(**held(caller, claim), reason=reason, error_class=error_class, evidence=evidence)
+    return await run(desk, caller, "report_stuck", claim.issue, command)
+
+
+@tools.tool(WRITE, ("review", "person"))
+async def submit_review(
+    desk: DeskDep,
+    caller: CallerDep,
+    claim: Claim,
+    head_sha: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="The commit that was reviewed")],
+    verdict: Literal["approve", "request_changes"],
+    summary: Annotated[str, Field(min_length=1, max_length=20_000)],
+    comments: Annotated[list[LineComment] | None, Field(max_length=100)] = None,
+) -> Progress:
+    """Give a verdict on the pull request at `head_sha` and end the claim; the rig posts it on GitHub.
+
+    A verdict on another commit than the newest does not count.
+    """
+    remarks = [Comment(path=x.path, line=x.line, body=x.body) for x in comments or []]
+    command = c.SubmitReview(**held(caller, claim), head=head_sha, verdict=verdict, summary=summary, comments=remarks)
+    return await run(desk, caller, "submit_review", claim.issue, command)
+
+
+@tools.tool(READ)
+async def list_issues(
+    desk: DeskDep,
+    repository: Annotated[str | None, Field(description="owner/repo")] = None,
+    state: Short | None = None,
+    limit: Annotated[int, Field(ge=1, le=500)] = 100,
+) -> list[views.IssueView]:
+    """The issues that the rig knows, newest change first, with state, holder and what each waits for."""
+    return await views.list_issues(desk.pool, repository, state, limit)
+
+
+@tools.tool(READ)
+async def get_issue(desk: DeskDep, issue: IssueArg) -> views.IssueDetail:
+    """One issue with its whole timeline."""
+    return await views.get_issue(desk.pool, await desk.dispatch.stream_of(issue))
+
+
+@tools.tool(READ)
+async def list_events(
+    desk: DeskDep,
+    after: Annotated[int, Field(ge=0, description="Only events behind this position")] = 0,
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
+) -> list[views.EventView]:
+    """The log behind a position, in order; no event ever appears behind one that was read."""
+    return await views.events_after(desk.pool, after, limit)
+
+
+@tools.tool(READ)
+async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
+    """Why an issue is not merged yet, in the same words as the commit status and the page."""
+    _, state = await desk.store.load(await desk.dispatch.stream_of(issue))
+    reasons = views.waits_for(state) + await views.paused(desk.pool)
+    text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
+    return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())
+
+
+@tools.tool(READ)
+async def list_agents(desk: DeskDep) -> list[views.AgentView]:
+    """Agents and people that were seen, latest first, with what they hold."""
+    return await views.list_agents(desk.pool)
+
+
+@tools.tool(READ)
+async def get_costs(
+    desk: DeskDep, days: Annotated[int, Field(ge=1, le=3650, description="How far back")] = 7
+) -> list[views.CostView]:
+    """Tokens and US dollars by agent and model."""
+    return await views.get_costs(desk.pool, days)
+
+
+@tools.tool(WRITE, ("dev", "review", "person", "ops"))
+async def send_message(
+    desk: DeskDep, caller: CallerDep, to: Short, text: Annotated[str, Field(min_length=1, max_length=4000)]
+) -> views.Message:
+    """Leave a message for an agent or a person, who gets it with read_messages."""
+    return await views.send_message(desk.pool, caller.subject, to, text)
+
+
+@tools.tool(WRITE, ("dev", "review", "person", "ops"))
+async def read_messages(desk: DeskDep, caller: CallerDep) -> list[views.Message]:
+    """Your unread messages, oldest first; they count as read from now on."""
+    return await views.read_messages(desk.pool, caller.subject)

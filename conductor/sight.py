@@ -1,0 +1,118 @@
+"""Looks at GitHub where a sighting points and tells the issue what is new; webhooks and the reconciler share it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from conductor import commands as c
+from conductor.comments import permission_refused
+from conductor.decide import READY_LABEL
+from conductor.gate import Policy
+from conductor.github import GitHub, SeenIssue
+from conductor.handler import handle
+from conductor.issue import stream_of
+from conductor.store import Store, connection_of
+from conductor.translate import BaseSeen, HeadSeen, IssueSeen, PullSeen, Sighting
+from servers.kit.database import load_queries
+from servers.kit.errors import NotFound
+
+SQL = load_queries(Path(__file__).with_name("intake.sql"))
+MAY_WRITE = frozenset({"admin", "maintain", "write"})
+
+
+class Sights:
+    """Follows sightings.
+
+    Args:
+        repositories: The enrolled ones, as owner/repo; sightings elsewhere are ignored.
+    """
+
+    def __init__(self, store: Store, github: GitHub, policy: Policy, repositories: Collection[str]) -> None:
+        self.store = store
+        self.github = github
+        self.policy = policy
+        self.repositories = {name.lower(): name for name in repositories}
+
+    async def follow(self, sighting: Sighting) -> str | None:
+        """Bring the rig up to date with what `sighting` points at; why it was ignored, if it was."""
+        if sighting.repository.lower() not in self.repositories:
+            return f"{sighting.repository} is not enrolled."
+        match sighting:
+            case IssueSeen(repository=repository, number=number):
+                return await self._issue(repository, number)
+            case PullSeen(repository=repository, number=number):
+                return await self._pull(repository, number)
+            case HeadSeen(sha=sha):
+                return await self._head(sha)
+            case BaseSeen(repository=repository, branch=branch):
+                return await self._base(repository, branch)
+
+    async def _issue(self, repository: str, number: int) -> str | None:
+        try:
+            seen = await self.github.get_issue(repository, number, READY_LABEL)
+        except NotFound:
+            return f"{repository}#{number} is not an issue."
+        stream = stream_of(seen.repository_id, number)
+        _, issue = await self.store.load(stream)
+        if issue.status == "new" and READY_LABEL not in seen.labels:
+            return f"{repository}#{number} is not labelled {READY_LABEL}."
+        allowed = seen.labeller is not None and seen.labeller.permission in MAY_WRITE
+        await handle(self.store, stream, await self._observation(seen, allowed), "github")
+        if READY_LABEL in seen.labels and not allowed:
+            return permission_refused(seen.labeller.login if seen.labeller else "somebody", READY_LABEL)
+        return None
+
+    async def _observation(self, seen: SeenIssue, allowed: bool) -> c.ObserveIssue:
+        base = await self.github.default_branch(seen.repository)
+        return c.ObserveIssue(
+            repository_id=seen.repository_id,
+            repository=seen.repository,
+            number=seen.number,
+            title=seen.title,
+            body=seen.body or "",
+            url=seen.url,
+            author=seen.author,
+            labels=seen.labels,
+            open=seen.state == "open",
+            stack=await self._stack(seen.repository, base),
+            base=base,
+            approver=seen.labeller.login if seen.labeller and allowed else None,
+            ready=READY_LABEL in seen.labels,
+        )
+
+    async def _stack(self, repository: str, base: str) -> str:
+        """The stack that `.rig-agent.yaml` names on the base branch; empty lets any stack take the work."""
+        text = await self.github.file(repository, ".rig-agent.yaml", base)
+        try:
+            config = yaml.safe_load(text or "")
+        except yaml.YAMLError:
+            return ""
+        stack = cast(dict[str, object], config).get("stack") if isinstance(config, dict) else None
+        return stack if isinstance(stack, str) else ""
+
+    async def _pull(self, repository: str, number: int) -> str | None:
+        pull = await self.github.snapshot(repository, number)
+        async with connection_of(self.store.pool) as connection:
+            stream = await connection.fetchval(SQL["by_pull"], pull.repository_id, number, pull.head_ref)
+        if stream is None:
+            return f"{repository}#{number} belongs to no issue of the rig."
+        await handle(self.store, stream, c.ObservePullRequest(pull, self.policy), "github")
+        return None
+
+    async def _head(self, sha: str) -> str | None:
+        async with connection_of(self.store.pool) as connection:
+            rows = await connection.fetch(SQL["by_head"], sha)
+        for row in rows:
+            await self._pull(row["repository"], row["pull_number"])
+        return None if rows else f"{sha[:7]} is no head of the rig."
+
+    async def _base(self, repository: str, branch: str) -> str | None:
+        async with connection_of(self.store.pool) as connection:
+            rows = await connection.fetch(SQL["by_base"], repository, branch)
+        for row in rows:
+            await self._pull(repository, row["pull_number"])
+        return None if rows else f"No pull request of the rig is against {branch}."

@@ -1,0 +1,47 @@
+"""The conductor's toolbox and what its tools share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field
+
+from conductor.answers import Progress
+from conductor.commands import Command
+from conductor.desk import Desk
+from conductor.handler import Once, digest, earlier_answer, handle
+from servers.kit.auth import Role
+from servers.kit.tools import Caller, Claim, Toolbox
+
+AGENTS: tuple[Role, ...] = ("dev", "review", "person")
+PEOPLE: tuple[Role, ...] = ("person", "ops")
+INSTRUCTIONS = (
+    "The rig takes GitHub issues to merged pull requests. Look with list_issues, get_issue and explain_issue. "
+    "To work: claim_assignment, heartbeat while you work, report_event as you get on, then complete_assignment or "
+    "release_assignment. A refusal that starts with fenced or superseded means: stop, somebody else has the work."
+)
+tools = Toolbox("conductor", INSTRUCTIONS)
+
+IssueArg = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#\d{1,9}$", max_length=300, description="As owner/repo#12")]
+Text = Annotated[str, Field(max_length=20_000)]
+Short = Annotated[str, Field(max_length=500)]
+T = TypeVar("T", bound=BaseModel)
+
+
+def held(caller: Caller, claim: Claim) -> dict[str, Any]:
+    """The fields of a command that only the holder may give; everything but the fence is the token's."""
+    return {"agent": caller.subject, "instance": caller.instance, "boot": caller.boot, "fence": claim.fence}
+
+
+async def run(desk: Desk, caller: Caller, tool: str, issue: str, command: Command) -> Progress:
+    """Apply `command` once, however often the request comes."""
+    arguments = digest([tool, issue, repr(command)])
+    once = None
+    if caller.request_id:
+        earlier = await earlier_answer(desk.store, caller.subject, tool, caller.request_id, arguments)
+        if earlier is not None:
+            return Progress.model_validate(earlier)
+        once = Once(caller.subject, tool, caller.request_id, arguments, lambda issue: {"state": issue.status})
+    stream = await desk.dispatch.stream_of(issue)
+    handled = await handle(desk.store, stream, command, caller.subject, caller.request_id, once)
+    return Progress(state=handled.issue.status, recorded=bool(handled.events))

@@ -1,0 +1,210 @@
+"""What people and pages read: issues, timelines, agents and costs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from conductor.issue import Issue, offer
+from conductor.store import connection_of
+from servers.kit.database import Pool, load_queries
+from servers.kit.errors import NotFound
+
+SQL = load_queries(Path(__file__).with_name("views.sql"))
+
+
+class IssueView(BaseModel):
+    """An issue at a glance."""
+
+    issue: str = Field(description="owner/repo#12")
+    title: str
+    state: str
+    priority: str
+    url: str
+    holder: str | None = Field(description="Agent or person that has it now")
+    step: str | None = Field(description="What the holder says it is doing")
+    waits_for: list[str] = Field(description="Why it does not go on, in sentences")
+    pull_request: int | None
+    head: str | None
+    attempt: int
+    updated_at: datetime
+
+
+class EventView(BaseModel):
+    """One event of the log."""
+
+    position: int
+    issue: str | None
+    type: str
+    data: dict[str, Any]
+    actor: str
+    recorded_at: datetime
+
+
+class IssueDetail(IssueView):
+    """An issue with everything that happened to it."""
+
+    body: str
+    branch: str
+    reviews: int
+    timeline: list[EventView]
+
+
+class AgentView(BaseModel):
+    """An agent or person that was seen."""
+
+    agent: str
+    instance: str
+    role: str
+    step: str
+    issue: str | None
+    kind: str | None
+    seen_at: datetime
+
+
+class Message(BaseModel):
+    """A message to an agent or a person."""
+
+    id: int
+    sender: str
+    text: str
+    sent_at: datetime
+
+
+class CostView(BaseModel):
+    """What a model cost an agent."""
+
+    agent: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    usd: float
+
+
+async def list_issues(
+    pool: Pool, repository: str | None = None, state: str | None = None, limit: int = 100
+) -> list[IssueView]:
+    """Issues, newest change first."""
+    async with connection_of(pool) as connection:
+        rows = await connection.fetch(SQL["issues"], repository, state, limit)
+    return [IssueView.model_validate(_glance(row)) for row in rows]
+
+
+async def get_issue(pool: Pool, stream: str) -> IssueDetail:
+    """One issue with its timeline."""
+    async with connection_of(pool) as connection:
+        row = await connection.fetchrow(SQL["issue"], stream)
+        if row is None:
+            raise NotFound(f"There is no issue in {stream}.")
+        issue = msgspec.convert(row["data"], Issue)
+        events = await connection.fetch(SQL["timeline"], stream, issue.repository, issue.number)
+    timeline = [_event(event) for event in events]
+    more = {"body": issue.body, "branch": issue.branch, "reviews": issue.reviews, "timeline": timeline}
+    return IssueDetail.model_validate(_glance(row) | more)
+
+
+async def events_after(pool: Pool, position: int, limit: int = 500) -> list[EventView]:
+    """The log after `position`; no event ever appears behind one that was read."""
+    async with connection_of(pool) as connection:
+        return [_event(row) for row in await connection.fetch(SQL["events_after"], position, limit)]
+
+
+async def last_position(pool: Pool) -> int:
+    """Where the log ends."""
+    async with connection_of(pool) as connection:
+        return await connection.fetchval(SQL["last_position"])
+
+
+async def list_agents(pool: Pool) -> list[AgentView]:
+    """Who was seen, latest first."""
+    async with connection_of(pool) as connection:
+        rows = await connection.fetch(SQL["agents"])
+    return [AgentView.model_validate(dict(row.items()) | {"issue": _key(row)}) for row in rows]
+
+
+async def get_costs(pool: Pool, days: int) -> list[CostView]:
+    """Tokens and dollars by agent and model over the last `days`."""
+    async with connection_of(pool) as connection:
+        return [CostView(**dict(row.items())) for row in await connection.fetch(SQL["costs"], days)]
+
+
+async def send_message(pool: Pool, sender: str, recipient: str, text: str) -> Message:
+    """Keep a message for `recipient`."""
+    async with connection_of(pool) as connection:
+        row = await connection.fetchrow(SQL["send_message"], sender, recipient, text)
+    return Message.model_validate(dict(row.items()) if row else {})
+
+
+async def read_messages(pool: Pool, recipient: str) -> list[Message]:
+    """The unread messages of `recipient`, which are read from now on."""
+    async with connection_of(pool) as connection:
+        rows = await connection.fetch(SQL["read_messages"], recipient)
+    return sorted((Message.model_validate(dict(row.items())) for row in rows), key=lambda message: message.id)
+
+
+async def paused(pool: Pool) -> list[str]:
+    """What is paused, as sentences."""
+    async with connection_of(pool) as connection:
+        rows = await connection.fetch(SQL["pauses"])
+    return [f"{row['scope']} is paused by {row['by']}: {row['reason'] or 'no reason given'}." for row in rows]
+
+
+def waits_for(issue: Issue) -> list[str]:
+    """Why the issue does not go on by itself, in sentences; the page, the tool and the status say the same."""
+    pull, work = issue.pull_request, offer(issue)
+    match issue.status:
+        case "escalated":
+            return [f"A person has to decide: {issue.escalation}"]
+        case "awaiting_human":
+            return [f"A person has to approve: {trigger}" for trigger in issue.human_gate]
+        case "ready_to_merge":
+            return issue.waiting_for or ["The merge gate is looking."]
+        case "in_review" if pull and pull.checks == "unknown":
+            return ["CI has not finished at the head yet."]
+        case _ if issue.holder:
+            return [f"{issue.holder.agent} works on it ({issue.holder.kind})."]
+        case _ if work:
+            stack = f" for {work.stack}" if work.stack else ""
+            return [f"It waits for somebody with the role {work.role}{stack} ({work.kind})."]
+        case _:
+            return []
+
+
+def _glance(row: Any) -> dict[str, Any]:
+    issue = msgspec.convert(row["data"], Issue)
+    return {
+        "issue": issue.key,
+        "title": issue.title,
+        "state": issue.status,
+        "priority": issue.priority,
+        "url": issue.url,
+        "holder": issue.holder.agent if issue.holder else None,
+        "step": row["step"],
+        "waits_for": waits_for(issue),
+        "pull_request": issue.pull_request.number if issue.pull_request else None,
+        "head": issue.pull_request.head if issue.pull_request else None,
+        "attempt": issue.attempt,
+        "updated_at": row["updated_at"],
+    }
+
+
+def _key(row: Any) -> str | None:
+    return f"{row['repository']}#{row['number']}" if row["repository"] else None
+
+
+def _event(row: Any) -> EventView:
+    issue = _key(row) or row["data"].get("issue") or None
+    return EventView(
+        position=row["position"],
+        issue=issue,
+        type=row["type"],
+        data=row["data"],
+        actor=row["actor"],
+        recorded_at=row["recorded_at"],
+    )
