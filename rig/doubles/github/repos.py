@@ -111,7 +111,7 @@ def _commit(record: str) -> Commit:
 
 
 async def merge_base(path: Path, one: str, other: str) -> str | None:
-    found = await git(path, "merge-base", one, other, expect=(0, 1))
+    found = await git(path, "merge-base", one, other, expect=(0, 1, 128))  # 128: no such commit
     return found.text.strip() or None
 
 
