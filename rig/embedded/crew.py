@@ -49,6 +49,7 @@ class Crew:
     """
 
     def __init__(self, folder: Path, limit: int | None) -> None:
+        self.folder = folder
         self.catalogue: dict[str, Character] = {}
         self.posts: dict[str, Post] = {}
         for path in sorted(folder.glob("*.yaml")):
@@ -69,7 +70,7 @@ class Crew:
                 "RIG_CONDUCTOR_URL": base,
                 "RIG_TOKEN": token,
                 "RIG_INSTANCE": f"{name}-{number}",
-                "RIG_DATA_DIR": str(settings.data_dir.absolute() / "agents"),
+                "RIG_DATA_DIR": str(settings.data_dir.absolute()),
                 "RIG_CONFIG": os.devnull,  # the operator's rig.toml is not for agents
                 "RIG_PARENT_PIPE": "1",
                 "RIG_IDLE_EXIT_SECONDS": f"{settings.idle_exit_seconds:g}",

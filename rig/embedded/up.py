@@ -1,0 +1,138 @@
+"""`rig up`: from settings to a running whole, and in order back to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from rig.cli.output import console, print_json
+from rig.embedded.compose import Composed, composed
+from rig.embedded.crew import Crew, characters_folder
+from rig.embedded.first_start import DataFolder, person_token, write_config
+from rig.embedded.launcher import Launcher
+from rig.embedded.postgres import EmbeddedPostgres
+from rig.embedded.server import Served, bind
+from rig.embedded.settings import UpSettings, adopt_familiar_names, remarks, require_complete
+from servers.github.settings import GitHubSettings
+from servers.kit import logs
+from servers.kit.auth import SigningKey
+from servers.kit.errors import Unavailable
+
+log = logs.get(__name__)
+
+
+def main(overrides: dict[str, Any], as_json: bool) -> int:
+    """Read the settings, run until SIGINT or SIGTERM, and answer the exit code."""
+    adopt_familiar_names()
+    settings, github = UpSettings.load(**overrides), GitHubSettings.load()
+    logs.configure(settings.log_level)
+    require_complete(settings, github)
+    asyncio.run(up(settings, github, as_json))
+    return 0
+
+
+async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> None:
+    """Run everything until the process is told to stop.
+
+    Raises:
+        RigError: Something cannot start, or ended although it should not.
+    """
+    crew = Crew(characters_folder(settings), settings.agents)
+    folder = DataFolder(settings.data_dir)
+    folder.make()
+    ending = _ending(settings)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(folder.locked())
+        made = write_config(settings, github.repositories)
+        key = folder.signing_key()
+        token, is_new = await person_token(folder, key)
+        listening = stack.enter_context(bind(settings.host, settings.port))
+        base = _base(settings.host, listening.getsockname()[1])
+        url = await stack.enter_async_context(_database(settings, folder))
+        rig = await stack.enter_async_context(composed(settings, github, crew, key, url, base))
+        await stack.enter_async_context(_serving(rig, listening, ending))
+        await stack.enter_async_context(_agents(rig, crew, settings, key, base))
+        if as_json:
+            print_json({"url": base, "token_file": str(folder.token_file.absolute())}, pretty=False)
+        else:
+            _greet(base, [*([f"Wrote {made}."] if made else []), *remarks(settings, github)], folder, token, is_new)
+        await ending.wait()
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def _database(settings: UpSettings, folder: DataFolder) -> AsyncGenerator[str]:
+    if given := settings.database_url.get_secret_value():
+        yield given
+        return
+    async with EmbeddedPostgres(folder.postgres) as postgres:
+        yield postgres.url
+
+
+@asynccontextmanager
+async def _serving(rig: Composed, listening: Any, ending: asyncio.Event) -> AsyncGenerator[None]:
+    server = Served(rig.app, listening)
+    await server.ready()
+    server.task.add_done_callback(lambda _: ending.set())
+    try:
+        yield
+        if server.task.done():
+            raise Unavailable("The servers ended by themselves; the log says why.")
+    finally:
+        rig.dashboard.close()
+        await server.stop()
+
+
+@asynccontextmanager
+async def _agents(
+    rig: Composed, crew: Crew, settings: UpSettings, key: SigningKey, base: str
+) -> AsyncGenerator[None]:
+    desk = rig.app.state.conductor
+    environment = crew.environment(settings, key, base)
+    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.wake, environment)
+    running = asyncio.create_task(launcher.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await launcher.stop()
+
+
+def _ending(settings: UpSettings) -> asyncio.Event:
+    """Set by the first signal to stop, or when whoever started us with a pipe is gone."""
+    ending, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, ending.set)
+    if settings.parent_pipe:
+        loop.add_reader(sys.stdin.fileno(), lambda: _gone(ending))
+    return ending
+
+
+def _gone(ending: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        ending.set()
+
+
+def _base(host: str, port: int) -> str:
+    """Where the rig reaches itself: an address of this machine even if it listens on all."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{own}:{port}"
+
+
+def _greet(base: str, said: list[str], folder: DataFolder, token: str, is_new: bool) -> None:
+    """Tell the person at the keyboard where everything is; the token itself only when it is new."""
+    out = console()
+    out.print(f"[bold]The rig is up[/]  page {base}  MCP {base}/mcp/conductor")
+    for line in said:
+        out.print(f"  {line}", markup=False)
+    out.print(f"  Your token is in {folder.token_file}. Join with Claude Code:", markup=False)
+    header = token if is_new else f"$(cat {folder.token_file})"
+    line = f'claude mcp add --transport http rig {base}/mcp/conductor --header "Authorization: Bearer {header}"'
+    out.print(f"  {line}", markup=False, soft_wrap=True)
+    out.print("  Ctrl-C stops everything.")
