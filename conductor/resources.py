@@ -47,7 +47,7 @@ def review() -> str:
     """Review a pull request for the rig."""
     return (
         "Call claim_assignment with kinds [review]. Read the diff at the head it names: correctness against the "
-        "issue, security, tests, documents, commits. Then submit_review with that head, a verdict and remarks on lines."
+        "issue, security, tests, documents, commits. Then call submit_review with that head, a verdict and remarks."
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from servers.kit.settings import RigSettings
 
@@ -13,7 +15,9 @@ class ConductorSettings(RigSettings):
     """What the conductor needs; every field also as `RIG_<FIELD>`, secrets as `RIG_<FIELD>_FILE`."""
 
     database_url: SecretStr = Field(description="PostgreSQL, as postgresql://user:password@host/database")
-    repositories: list[str] = Field(default_factory=list, description="Enrolled repositories, as owner/repo")
+    repositories: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Enrolled repositories, as owner/repo separated by commas"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret of GitHub's webhooks")
     webhook_secret_old: SecretStr = Field(default=SecretStr(""), description="Also accepted while secrets change")
     github_server_url: str = Field(
@@ -27,3 +31,8 @@ class ConductorSettings(RigSettings):
     reconcile_seconds: float = Field(default=300, gt=0, description="How often GitHub is read again")
     token_hours: float = Field(default=24, gt=0, description="Life of a renewed token")
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections per process")
+
+    @field_validator("repositories", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
