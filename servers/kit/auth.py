@@ -105,9 +105,7 @@ def _write_private(path: Path, key: Ed25519PrivateKey) -> None:
 
 def _kid(public: Ed25519PublicKey) -> str:
     x = base64.urlsafe_b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).rstrip(b"=").decode()
-    thumbprint = hashlib.sha256(
-        json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":")).encode()
-    )
+    thumbprint = hashlib.sha256(json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":")).encode())
     return thumbprint.hexdigest()[:16]
 
 
@@ -202,9 +200,7 @@ class Verifier:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"The token does not hold: {error}.") from error
-        issued, expires = (
-            datetime.fromtimestamp(claims[k], self._clock.now().tzinfo) for k in ("iat", "exp")
-        )
+        issued, expires = (datetime.fromtimestamp(claims[k], self._clock.now().tzinfo) for k in ("iat", "exp"))
         if expires + LEEWAY < self._clock.now():
             raise Unauthenticated(f"The token expired at {expires:%Y-%m-%d %H:%M:%S} UTC. Get a new one.")
         if claims.get("role") not in ROLES:
@@ -214,10 +210,7 @@ class Verifier:
     async def _key(self, kid: str) -> Ed25519PublicKey | None:
         if kid not in self._keys:
             async with self._fetching:
-                if (
-                    kid not in self._keys
-                    and self._clock.monotonic() - self._fetched_at >= self._refresh_seconds
-                ):
+                if kid not in self._keys and self._clock.monotonic() - self._fetched_at >= self._refresh_seconds:
                     self._keys = _parse(await self._fetch())
                     self._fetched_at = self._clock.monotonic()
         return self._keys.get(kid)

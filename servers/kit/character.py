@@ -21,12 +21,8 @@ class _Strict(BaseModel):
 class HttpServer(_Strict):
     """An MCP server reached over Streamable HTTP."""
 
-    url: str | None = Field(
-        default=None, description="Endpoint; by default the rig's own server of this name"
-    )
-    tools: list[str] = Field(
-        default_factory=list, description="Tools that the model may call; none by default"
-    )
+    url: str | None = Field(default=None, description="Endpoint; by default the rig's own server of this name")
+    tools: list[str] = Field(default_factory=list, description="Tools that the model may call; none by default")
 
 
 class StdioServer(_Strict):
@@ -35,9 +31,7 @@ class StdioServer(_Strict):
     command: str = Field(description="Program to start")
     args: list[str] = Field(default_factory=list, description="Its arguments")
     env: dict[str, str] = Field(default_factory=dict, description="Environment it sees besides PATH and HOME")
-    tools: list[str] = Field(
-        default_factory=list, description="Tools that the model may call; none by default"
-    )
+    tools: list[str] = Field(default_factory=list, description="Tools that the model may call; none by default")
 
 
 class Llm(_Strict):
@@ -45,9 +39,7 @@ class Llm(_Strict):
 
     provider: Literal["anthropic"] = Field(default="anthropic", description="How the model is reached")
     model: str = Field(default="claude-sonnet-5-5", description="Model name as the provider knows it")
-    max_tokens: int = Field(
-        default=16_000, ge=256, le=128_000, description="Longest single answer, in tokens"
-    )
+    max_tokens: int = Field(default=16_000, ge=256, le=128_000, description="Longest single answer, in tokens")
 
 
 class Budget(_Strict):
@@ -70,9 +62,7 @@ class Character(_Strict):
 
     name: Name = Field(description="Identity on tokens, claims and events, such as dev-e-python")
     title: str = Field(default="", description="Name for people, such as Dev-E (Python)")
-    role: Literal["dev", "review"] = Field(
-        description="What work it is offered: dev implements, review reviews"
-    )
+    role: Literal["dev", "review"] = Field(description="What work it is offered: dev implements, review reviews")
     stacks: list[Name] = Field(default_factory=list, description="Stacks it can work on; empty: any")
     personality: str = Field(min_length=1, description="System prompt")
     llm: Llm = Llm()
@@ -106,9 +96,7 @@ def parse(text: str, source: str) -> Character:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         line = _yaml_line(error)
-        raise InvalidInput(
-            f"{source}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}"
-        ) from error
+        raise InvalidInput(f"{source}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
     if node is None or not isinstance(data, dict):
         raise InvalidInput(f"{source}:1: a character is a mapping of keys to values.")
     _refuse_repeated_keys(node, source)
@@ -155,9 +143,7 @@ def _yaml_line(error: yaml.YAMLError) -> int:
 
 def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> str:
     # pydantic names the members of a union in the location; they are not keys of the file
-    path = [
-        str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*", str(part))
-    ]
+    path = [str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*", str(part))]
     line = _line_of(node, (["character"] if nested else []) + path)
     what = "unknown key" if problem["type"] == "extra_forbidden" else str(problem["msg"])
     return f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"

@@ -49,6 +49,4 @@ class ConductorClaims:
         )
         if not answer["valid"]:
             reason = from_wire(str(answer["reason"]))
-            raise (
-                reason if isinstance(reason, Fenced) or reason.code() == "superseded" else Fenced(str(reason))
-            )
+            raise (reason if isinstance(reason, Fenced) or reason.code() == "superseded" else Fenced(str(reason)))

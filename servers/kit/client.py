@@ -47,9 +47,7 @@ class ToolClient:
         self._http.event_hooks = {"response": [self._note_status]}
         self._last_status = 0
 
-    async def call(
-        self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None
-    ) -> Any:
+    async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None) -> Any:
         """Call `tool` and return its structured answer (its text where it has no structure).
 
         The same `rig/request_id` goes with every attempt, so a retried write happens once.
@@ -58,9 +56,7 @@ class ToolClient:
             RigError: What the server refused, as its own class; Unavailable when it cannot be reached.
         """
         sent = {"rig/request_id": str(uuid4()), **self._meta(), **(meta or {})}
-        result = cast(
-            CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent)
-        )
+        result = cast(CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent))
         return _answer(result)
 
     async def list_tools(self) -> list[Tool]:
@@ -114,9 +110,7 @@ class ToolClient:
 def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [
-            leaf
-            for child in cast(BaseExceptionGroup[BaseException], error).exceptions
-            for leaf in _leaves(child)
+            leaf for child in cast(BaseExceptionGroup[BaseException], error).exceptions for leaf in _leaves(child)
         ]
     return [error]
 

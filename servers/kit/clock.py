@@ -46,6 +46,7 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         woken = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._elapsed + seconds, woken))
+        self.advance(0)
         await woken
 
     def advance(self, seconds: float) -> None:

@@ -11,45 +11,53 @@ from typing import Any, cast
 import structlog
 
 REDACTED = "[redacted]"
-_SECRET_NAMES = re.compile(
-    r"(?i)(token|secret|password|passwd|api[_-]?key|authorization|private[_-]?key|cookie)"
-)
-_HARMLESS_NAMES = re.compile(r"(?i)tokens$")
+_SECRET_NAMES = re.compile(r"(?i)(token|secret|password|passwd|api[_-]?key|authorization|private[_-]?key|cookie)")
+_HARMLESS_NAMES = re.compile(r"(?i)(tokens|_count|_id|_usage)$")
 _SECRET_VALUES = re.compile(
     r"""(?x)
     (?:Bearer|Basic)\s+[\w.~+/=-]{8,}
-    | eyJ[\w-]+\.[\w-]+\.[\w-]+                          # a JWT
+    | (?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]+                # a JWT
     | gh[pousr]_\w{8,} | github_pat_\w{8,} | sk-ant-[\w-]{8,}
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                     # user:password@ in a URL
+    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                     # user:password@ in a URL
     | -----BEGIN[^-]*PRIVATE\ KEY-----[\s\S]*?(?:-----END[^-]*-----|$)
     """
 )
-_PLAIN = (str, bytes, int, float, bool, Mapping, list, tuple)
+# name=value, "name": value and the headers that carry credentials; the name stays
+_SECRET_FIELDS = re.compile(
+    r"""(?xi)
+    ( (?:token|secret|passw(?:or)?d|api[_-]?key|private[_-]?key)
+      (?: ["']?\s*=\s*b?["']? | ["']\s*:\s*b?["']? ) )
+    [^\s"'&,;)}\]]+
+    | ( (?:authorization|cookie|x-api-key) ["']?\s*[:=]\s*b?["']? ) [^"'\r\n]+
+    """
+)
+_MAX_DEPTH = 8
 
 
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced."""
-    return _SECRET_VALUES.sub(REDACTED, text)
+    text = _SECRET_VALUES.sub(REDACTED, text)
+    return _SECRET_FIELDS.sub(lambda found: f"{found[1] or found[2]}{REDACTED}", text)
 
 
-def _clean(name: str, value: object) -> object:
-    if _SECRET_NAMES.search(name) and not _HARMLESS_NAMES.search(name) and isinstance(value, str | bytes):
+def _clean(name: str, value: object, depth: int = 0) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if _SECRET_NAMES.search(name) and not _HARMLESS_NAMES.search(name):
         return REDACTED
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {str(k): _clean(str(k), v) for k, v in cast(Mapping[object, object], value).items()}
-    if isinstance(value, list | tuple):
-        return [_clean("", v) for v in cast(list[object], value)]
-    return value
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        items = cast(Mapping[object, object], value).items()
+        return {redact(str(k)): _clean(str(k), v, depth + 1) for k, v in items}
+    if isinstance(value, list | tuple) and depth < _MAX_DEPTH:
+        return [_clean("", v, depth + 1) for v in cast(list[object], value)]
+    return redact(value.decode(errors="replace") if isinstance(value, bytes) else str(cast(object, value)))
 
 
 def _redactor(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # Exceptions carry other people's text, so they are rendered before and cleaned like any string.
-    return {
-        k: _clean(k, cast(object, v) if isinstance(v, _PLAIN) or v is None else str(v))
-        for k, v in event.items()
-    }
+    return {name: _clean(name, value) for name, value in event.items()}
 
 
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:

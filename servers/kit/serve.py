@@ -50,9 +50,7 @@ class Part:
     def name(self) -> str:
         return self.toolbox.name
 
-    def mcp(
-        self, state: Callable[[], Any], auth: AuthSettings | None, verifier: Verifier | None
-    ) -> MCPServer[Any]:
+    def mcp(self, state: Callable[[], Any], auth: AuthSettings | None, verifier: Verifier | None) -> MCPServer[Any]:
         """The MCP server, whose lifespan hands out what `open` yielded."""
 
         @asynccontextmanager
@@ -73,9 +71,7 @@ class Part:
         return server
 
 
-def build_app(
-    parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: Sequence[str] = ()
-) -> Starlette:
+def build_app(parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: Sequence[str] = ()) -> Starlette:
     """One app that serves every part at `/mcp/<name>`, with `/healthz` and `/readyz`.
 
     Args:
@@ -85,8 +81,7 @@ def build_app(
     states: dict[str, Any] = {}
     security = _transport_security(base_url, hosts)
     servers = [
-        (part, part.mcp(lambda p=part: states[p.name], _auth(base_url, part.name), verifier))
-        for part in parts
+        (part, part.mcp(lambda p=part: states[p.name], _auth(base_url, part.name), verifier)) for part in parts
     ]
     routes: list[BaseRoute] = []
     middleware: list[Middleware] = []
@@ -135,9 +130,7 @@ def _health_routes(parts: Sequence[Part], states: dict[str, Any]) -> list[BaseRo
     async def readyz(_: Request) -> JSONResponse:
         reasons = {p.name: await p.ready(states[p.name]) for p in parts}
         waiting = {name: reason for name, reason in reasons.items() if reason}
-        return JSONResponse(
-            {"ready": not waiting, "waiting_for": waiting}, status_code=503 if waiting else 200
-        )
+        return JSONResponse({"ready": not waiting, "waiting_for": waiting}, status_code=503 if waiting else 200)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -13,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -28,20 +29,22 @@ class SecretFiles(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+            secret = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{variable} names {path}, which cannot be read ({error}).") from error
+        if not secret:
+            raise InvalidInput(f"{variable} names {path}, which is empty.")
+        return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
+            name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()
         }
         return {name: value for name, value in values.items() if value is not None}
 
 
 class RigSettings(BaseSettings):
-    """Base of each process's settings; a subclass names its table of `rig.toml` in `table`."""
+    """Base of each process's settings; all share one flat `rig.toml`, and each reads the fields it knows."""
 
     model_config = SettingsConfigDict(env_prefix="RIG_", extra="ignore", env_ignore_empty=True)
 
@@ -73,10 +76,16 @@ class RigSettings(BaseSettings):
             return cls(**overrides)
         except ValidationError as error:
             raise InvalidInput(_explain(cls, error)) from error
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidInput(
-                f"{os.environ.get('RIG_CONFIG', 'rig.toml')} is not valid TOML: {error}"
-            ) from error
+        except SettingsError as error:
+            raise InvalidInput(_unparsed(cls, error)) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise InvalidInput(f"{os.environ.get('RIG_CONFIG', 'rig.toml')} is not valid TOML: {error}") from error
+
+
+def _unparsed(cls: type[BaseSettings], error: SettingsError) -> str:
+    name = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "a field")
+    variable = f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+    return f'{variable} must be JSON, such as ["one", "two"] for a list.'
 
 
 def _explain(cls: type[BaseSettings], error: ValidationError) -> str:
