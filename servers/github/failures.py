@@ -71,6 +71,8 @@ def _refusal(error: GithubException) -> RigError:
             return Conflict(f"GitHub refuses: {said}. Read the current state, then decide.")
         case 406 | 413:
             return TooLarge(f"GitHub refuses: {said}.")
+        case 422 if said.startswith("No commit found"):
+            return NotFound(f"GitHub finds no such thing: {said}.")
         case 400 | 422:
             return InvalidInput(f"GitHub does not accept this: {said}.")
         case _:

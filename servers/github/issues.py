@@ -170,10 +170,11 @@ async def add_labels(
     """Set labels on an issue or a pull request; those it has already stay."""
 
     def write(repo: GitHubRepository) -> LabelsAnswer:
-        issue = repo.get_issue(number)
         if labels:
-            issue.add_to_labels(*labels)
-        return LabelsAnswer(labels=[label.name for label in issue.get_labels()])
+            repo.requester.requestJsonAndCheck(
+                "POST", f"{repo.url}/issues/{number}/labels", input={"labels": [*labels]}
+            )
+        return LabelsAnswer(labels=[label.name for label in repo.get_issue(number).get_labels()])
 
     return await (await access.writing(repository, identity)).run(write)
 

@@ -35,9 +35,7 @@ async def test_only_the_changed_lines_are_in_the_diff(rig: Rig) -> None:
         await dev.call("get_diff", repository=TALLY, number=pull["number"], path="README.md")
     files = await dev.call("list_changed_files", repository=TALLY, number=pull["number"])
     assert files == {
-        "files": [
-            {"path": "app.py", "previous_path": None, "status": "modified", "additions": 1, "deletions": 1}
-        ],
+        "files": [{"path": "app.py", "previous_path": None, "status": "modified", "additions": 1, "deletions": 1}],
         "truncated": False,
     }
 
