@@ -14,7 +14,7 @@ from rig.doubles.anthropic.usage import Usage
 
 TEXT_CHUNK: Final = 24
 JSON_CHUNK: Final = 32
-NOT_JSON: Final = '{"path": "README.md" "old"'
+NOT_JSON: Final = '{"path": "README.md", old: "'
 
 
 @dataclass(frozen=True)
