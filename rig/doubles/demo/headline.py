@@ -92,6 +92,10 @@ HEADLINE: Final = DemoIssue(
     proof=("+    def test_what_is_zero_is_left_out(self):",),
 )
 REPAIR: Final = (Edit(DURATIONS, FLAWED, SOUND), Edit(TESTS, NEW_TEST, NEW_TEST + SIGN_TEST, done=SIGN_TEST))
+REPAIRED: Final = (
+    (DURATIONS, "    hours, rest = divmod(abs(minutes), 60)"),
+    (TESTS, "    def test_a_correction_keeps_its_sign(self):"),
+)
 COMPLAINT: Final = """\
 `divmod` rounds down, so this is wrong for corrections: -15 is written as `-1h 45m`, and `parse_duration` \
 reads that back as -105. Books may hold negative minutes (AGENTS.md), and the issue asks that every entry \

@@ -27,7 +27,16 @@ def review(task: Assignment, offered: list[str]) -> Play:
     if len(asks) > 1 and "def format_duration" not in words(answers[1]):
         raise UnexpectedInput(f"{headline.DURATIONS} with format_duration", answers[1].text)
     line = line_of(diff, headline.DURATIONS, headline.DIVMOD)
+    if line is None and task.issue is headline.HEADLINE:
+        repaired(diff)
     yield approve(task) if line is None else request_changes(line)
+
+
+def repaired(diff: str) -> None:
+    """An approval of the headline needs the repair and its test, not only that the flaw is gone."""
+    for wanted in headline.REPAIRED:
+        if line_of(diff, *wanted) is None:
+            raise UnexpectedInput(f"{wanted[1]!r} in {wanted[0]}", diff)
 
 
 def contains(diff: str, task: Assignment, name: str) -> None:

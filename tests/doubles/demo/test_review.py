@@ -51,6 +51,13 @@ async def test_another_diff_on_github_is_refused(branched: Office) -> None:
         await branched.desk(ISSUES[2]).play(opening(ISSUES[3], "review", diff=diff))
 
 
+async def test_a_headline_without_the_flaw_and_without_the_repair_is_refused(branched: Office) -> None:
+    desk = branched.desk(HEADLINE)
+    diff = desk.diff().replace("divmod(minutes, 60)", "(0, minutes)")
+    with pytest.raises(UnexpectedInput, match="abs"):
+        await desk.play(opening(HEADLINE, "review", diff=diff))
+
+
 def test_a_line_is_numbered_in_the_new_file() -> None:
     assert line_of(DIFF, "one.py", "wanted") == 5
     assert line_of(DIFF, "two.py", "wanted") == 1
