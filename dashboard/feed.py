@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from conductor.views import EventView, events_after, last_position
 from servers.kit.database import Pool
+from servers.kit.errors import Unavailable
 from servers.kit.wake import Wake
 
 TOPIC = "events"
@@ -46,7 +47,10 @@ class Feed:
         """
         while not self._closed.is_set():
             seen = self._wake.count(TOPIC)
-            events = await self.after(position)
+            try:
+                events = await self.after(position)
+            except Unavailable:
+                events = []  # the database is away for a moment; followers stay
             for event in events:
                 yield event
                 position = event.position

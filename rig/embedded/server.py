@@ -9,6 +9,7 @@ from collections.abc import Generator
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from servers.kit.errors import Conflict, Unavailable
 
@@ -37,11 +38,25 @@ class _Server(uvicorn.Server):
 
 
 class Served:
-    """An app that is being served on a bound socket."""
+    """An app that is being served on a bound socket.
+
+    Attributes:
+        failed: Set when what the app opened breaks down, which uvicorn itself would survive.
+    """
 
     def __init__(self, app: Starlette, on: socket.socket) -> None:
+        self.failed = asyncio.Event()
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except BaseException:
+                if scope["type"] == "lifespan":
+                    self.failed.set()
+                raise
+
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on"
+            watched, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on"
         )
         self._server = _Server(config)
         self._socket = on

@@ -78,14 +78,21 @@ async def _database(settings: UpSettings, folder: DataFolder) -> AsyncGenerator[
 async def _serving(rig: Composed, listening: Any, ending: asyncio.Event) -> AsyncGenerator[None]:
     server = Served(rig.app, listening)
     await server.ready()
-    server.task.add_done_callback(lambda _: ending.set())
+    watching = asyncio.create_task(_end_with(server, ending))
     try:
         yield
-        if server.task.done():
-            raise Unavailable("The servers ended by themselves; the log says why.")
+        if server.failed.is_set() or server.task.done():
+            raise Unavailable("The servers broke down; the log says why.")
     finally:
+        watching.cancel()
         rig.dashboard.close()
         await server.stop()
+
+
+async def _end_with(server: Served, ending: asyncio.Event) -> None:
+    failed = asyncio.ensure_future(server.failed.wait())
+    await asyncio.wait({failed, server.task}, return_when=asyncio.FIRST_COMPLETED)
+    ending.set()
 
 
 @asynccontextmanager
