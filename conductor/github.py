@@ -126,5 +126,5 @@ class GitHubServer:
 
 
 def rows(answer: Any) -> list[dict[str, Any]]:
-    """A tool's list, which the SDK wraps in `result`."""
-    return cast(list[dict[str, Any]], answer["result"])
+    """A tool's list, which is the only field of its answer whatever the field's name."""
+    return cast(list[dict[str, Any]], next(iter(answer.values())))

@@ -14,17 +14,18 @@ from servers.kit.tools import state_of
 
 def extend(mcp: MCPServer[Any]) -> None:
     """Add the resources and prompts to the server."""
-    mcp.resource("rig://agents", mime_type="application/json")(agents)
+    # with a variable, for the SDK gives static resources no context
+    mcp.resource("rig://agents{?role}", mime_type="application/json")(agents)
     mcp.resource("rig://issues/{owner}/{repo}/{number}", mime_type="application/json")(issue)
     mcp.prompt()(pick_up_an_issue)
     mcp.prompt()(review)
     mcp.prompt()(status)
 
 
-async def agents(ctx: Context[Any, Any]) -> list[dict[str, Any]]:
-    """Agents and people that were seen, latest first."""
+async def agents(ctx: Context[Any, Any], role: str = "") -> list[dict[str, Any]]:
+    """Agents and people that were seen, latest first; with `role`, only those."""
     desk: Desk = state_of(ctx)
-    return [view.model_dump(mode="json") for view in await views.list_agents(desk.pool)]
+    return [one.model_dump(mode="json") for one in await views.list_agents(desk.pool) if role in ("", one.role)]
 
 
 async def issue(owner: str, repo: str, number: str, ctx: Context[Any, Any]) -> dict[str, Any]:

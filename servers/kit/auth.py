@@ -65,12 +65,14 @@ class SigningKey:
         """Read the PEM at `path`, or make one there that only its owner may read (0600).
 
         Raises:
-            InvalidInput: The file is not an Ed25519 private key in PEM.
+            InvalidInput: The file is not an Ed25519 private key in PEM, or cannot be read or made.
         """
-        if not path.exists():
-            _write_private(path, Ed25519PrivateKey.generate())
         try:
+            if not path.exists():
+                _write_private(path, Ed25519PrivateKey.generate())
             key = load_pem_private_key(path.read_bytes(), password=None)
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read or made ({error.strerror}).") from error
         except ValueError as error:
             raise InvalidInput(f"{path} is not a private key in PEM; delete it to make a new one.") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -122,7 +124,7 @@ class Verifier:
 
     Args:
         fetch: Reads the JSON Web Key Set; called at first use and when a token names an unknown `kid`,
-            at most every `refresh_seconds`.
+            at most every `refresh_seconds` (every second while it fails).
     """
 
     def __init__(self, fetch: FetchKeys, clock: Clock | None = None, refresh_seconds: float = 10) -> None:
@@ -130,7 +132,8 @@ class Verifier:
         self._clock = clock or SystemClock()
         self._refresh_seconds = refresh_seconds
         self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetched_at = float("-inf")
+        self._next_fetch = float("-inf")
+        self._failure = ""
         self._fetching = asyncio.Lock()
 
     @classmethod
@@ -198,9 +201,9 @@ class Verifier:
                 issuer=AUDIENCE,
                 options={"require": ["exp", "iat", "sub", "jti"], "verify_exp": False, "verify_iat": False},
             )
-        except jwt.PyJWTError as error:
+            issued, expires = (datetime.fromtimestamp(claims[k], self._clock.now().tzinfo) for k in ("iat", "exp"))
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError, OSError) as error:
             raise Unauthenticated(f"The token does not hold: {error}.") from error
-        issued, expires = (datetime.fromtimestamp(claims[k], self._clock.now().tzinfo) for k in ("iat", "exp"))
         if expires + LEEWAY < self._clock.now():
             raise Unauthenticated(f"The token expired at {expires:%Y-%m-%d %H:%M:%S} UTC. Get a new one.")
         if claims.get("role") not in ROLES:
@@ -210,15 +213,27 @@ class Verifier:
     async def _key(self, kid: str) -> Ed25519PublicKey | None:
         if kid not in self._keys:
             async with self._fetching:
-                if kid not in self._keys and self._clock.monotonic() - self._fetched_at >= self._refresh_seconds:
-                    self._keys = _parse(await self._fetch())
-                    self._fetched_at = self._clock.monotonic()
+                if kid not in self._keys and self._clock.monotonic() >= self._next_fetch:
+                    await self._refresh()
+            if kid not in self._keys and self._failure:
+                raise Unavailable(self._failure)
         return self._keys.get(kid)
+
+    async def _refresh(self) -> None:
+        try:
+            self._keys, self._failure = _parse(await self._fetch()), ""
+        except Unavailable as error:
+            self._failure = str(error)
+        wait = min(1.0, self._refresh_seconds) if self._failure else self._refresh_seconds
+        self._next_fetch = self._clock.monotonic() + wait
 
 
 def _parse(jwks: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
-    keys = cast(Sequence[dict[str, Any]], jwks.get("keys", []))
-    parsed = {str(k.get("kid")): OKPAlgorithm.from_jwk(k) for k in keys if k.get("crv") == "Ed25519"}
+    try:
+        keys = cast(Sequence[dict[str, Any]], jwks["keys"])
+        parsed = {str(k.get("kid")): OKPAlgorithm.from_jwk(k) for k in keys if k.get("crv") == "Ed25519"}
+    except (jwt.PyJWTError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"The published token keys are no JSON Web Key Set ({error}).") from error
     return {kid: key for kid, key in parsed.items() if isinstance(key, Ed25519PublicKey)}
 
 

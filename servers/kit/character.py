@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from yaml.reader import ReaderError
 
 from servers.kit.errors import InvalidInput
 
@@ -32,6 +33,17 @@ class StdioServer(_Strict):
     args: list[str] = Field(default_factory=list, description="Its arguments")
     env: dict[str, str] = Field(default_factory=dict, description="Environment it sees besides PATH and HOME")
     tools: list[str] = Field(default_factory=list, description="Tools that the model may call; none by default")
+
+
+def _kind(server: Any) -> str:
+    started = "command" in cast(dict[str, Any], server) if isinstance(server, dict) else hasattr(server, "command")
+    return "StdioServer" if started else "HttpServer"
+
+
+# Told apart by `command`, so that a mistake is named once and not for both kinds.
+Server = Annotated[
+    Annotated[HttpServer, Tag("HttpServer")] | Annotated[StdioServer, Tag("StdioServer")], Discriminator(_kind)
+]
 
 
 class Llm(_Strict):
@@ -66,7 +78,7 @@ class Character(_Strict):
     stacks: list[Name] = Field(default_factory=list, description="Stacks it can work on; empty: any")
     personality: str = Field(min_length=1, description="System prompt")
     llm: Llm = Llm()
-    mcp_servers: dict[Name, HttpServer | StdioServer] = Field(default_factory=dict, alias="mcpServers")
+    mcp_servers: dict[Name, Server] = Field(default_factory=dict, alias="mcpServers")
     budget: Budget = Budget()
     git: Git
     heartbeat_seconds: float = Field(default=20, ge=0.1, le=120, alias="heartbeatSeconds")
@@ -95,8 +107,9 @@ def parse(text: str, source: str) -> Character:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        line = _yaml_line(error)
-        raise InvalidInput(f"{source}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        raise InvalidInput(f"{source}:{_yaml_line(error, text)}: not valid YAML: {_yaml_problem(error)}") from error
+    except RecursionError as error:
+        raise InvalidInput(f"{source}:1: nested too deeply.") from error
     if node is None or not isinstance(data, dict):
         raise InvalidInput(f"{source}:1: a character is a mapping of keys to values.")
     _refuse_repeated_keys(node, source)
@@ -136,14 +149,22 @@ def json_schema() -> dict[str, Any]:
     return Character.model_json_schema(by_alias=True)
 
 
-def _yaml_line(error: yaml.YAMLError) -> int:
+def _yaml_line(error: yaml.YAMLError, text: str) -> int:
+    if isinstance(error, ReaderError):
+        return text.count("\n", 0, error.position) + 1
     mark = cast("yaml.Mark | None", getattr(error, "problem_mark", None))
     return mark.line + 1 if mark else 1
 
 
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    return " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split())
+
+
 def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> str:
     # pydantic names the members of a union in the location; they are not keys of the file
-    path = [str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*", str(part))]
+    path = [
+        str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*|\[key\]", str(part))
+    ]
     line = _line_of(node, (["character"] if nested else []) + path)
     what = "unknown key" if problem["type"] == "extra_forbidden" else str(problem["msg"])
     return f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"
@@ -154,7 +175,7 @@ def _line_of(node: yaml.Node, path: list[str]) -> int:
     line = node.start_mark.line
     for part in path:
         if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == part), None)
+            found = _entry(node, part)
             if found is None:
                 break
             line, node = found[0].start_mark.line, found[1]
@@ -164,11 +185,34 @@ def _line_of(node: yaml.Node, path: list[str]) -> int:
     return line + 1
 
 
-def _refuse_repeated_keys(node: yaml.Node, source: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise InvalidInput(f"{source}:{key.start_mark.line + 1}: {key.value}: the key stands twice")
-            seen.add(key.value)
-            _refuse_repeated_keys(value, source)
+def _entry(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    merged: list[yaml.Node] = []
+    for name, value in node.value:
+        if name.value == key:
+            return name, value
+        if name.value == "<<":
+            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+    found = (_entry(base, key) for base in merged if isinstance(base, yaml.MappingNode) and base is not node)
+    return next((entry for entry in found if entry), None)
+
+
+def _refuse_repeated_keys(root: yaml.Node, source: str) -> None:
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue  # an alias; it may even stand within its own anchor
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _refuse_repeated_key(node, source)
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
+def _refuse_repeated_key(node: yaml.MappingNode, source: str) -> None:
+    names: set[str] = set()
+    for key, _ in node.value:
+        if key.value in names:
+            raise InvalidInput(f"{source}:{key.start_mark.line + 1}: {key.value}: the key stands twice")
+        names.add(key.value)

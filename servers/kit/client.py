@@ -25,7 +25,7 @@ class ToolClient:
 
     Args:
         url: The server's Streamable HTTP endpoint, such as `http://127.0.0.1:7700/mcp/conductor`.
-        token: Gives the bearer token for the next call, so that a renewed one is used at once.
+        token: Gives the bearer token for the next call, so that a renewed one is used at once; empty for none.
         meta: Gives the `_meta` that goes with every call.
         attempts: How often a call is made before an unreachable server is an error.
     """
@@ -92,7 +92,8 @@ class ToolClient:
         return call.result()
 
     async def _connected(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        if token := self._token():
+            self._http.headers["Authorization"] = f"Bearer {token}"
         transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
         async with Client(transport, mode=PROTOCOL, cache=None) as client:
             return await getattr(client, method)(*args, **kwargs)
