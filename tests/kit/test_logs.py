@@ -109,15 +109,19 @@ def test_a_field_with_a_secret_s_name_is_never_shown(logged: Logged, name: str) 
     assert "plain-words" not in logged(lambda: logs.get("test").info("said", **{name: "plain-words"}))
 
 
+def fail() -> None:
+    raise RuntimeError("outer Bearer abcdefghijkl") from ValueError(f"inner postgresql://rig:pw@db/rig {JWT}")
+
+
 def test_an_exception_is_shown_without_the_secrets_in_its_chain(logged: Logged) -> None:
-    def fail() -> None:
+    def report() -> None:
         try:
-            raise RuntimeError("outer Bearer abcdefghijkl") from ValueError(f"inner postgresql://rig:pw@db/rig {JWT}")
+            fail()
         except RuntimeError:
             logs.get("test").exception("failed")
             logging.getLogger("lib").exception("failed too")
 
-    said = logged(fail)
+    said = logged(report)
     for line in map(json.loads, said.splitlines()):
         assert "inner postgresql://[redacted]@db/rig [redacted]" in line["exception"]
         assert "RuntimeError: outer [redacted]" in line["exception"]
