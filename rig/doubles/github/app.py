@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rig.doubles.github import admin, git_http
 from rig.doubles.github.auth import Viewer
 from rig.doubles.github.ci import Ci
-from rig.doubles.github.errors import not_found
+from rig.doubles.github.errors import Refused, not_found
 from rig.doubles.github.faults import FaultMiddleware, Faults
 from rig.doubles.github.graphql import endpoint as graphql
+from rig.doubles.github.listening import address, bind, serving
 from rig.doubles.github.model import now
 from rig.doubles.github.rest import apps, checks, contents, issues, pulls, repos, reviews, search
 from rig.doubles.github.seeds import Seed, plant
@@ -39,6 +37,10 @@ def build_world(url: str, data: Path) -> World:
 
 
 async def missing(request: Request, problem: Exception) -> Response:
+    """What the double has no word for is said loudly, so that nobody takes it for GitHub's answer."""
+    if request.url.path.startswith("/api/v3/"):
+        unknown = Refused(501, f"This double does not answer {request.method} {request.url.path}")
+        return JSONResponse(unknown.body(), 501)
     return JSONResponse(not_found().body(), 404)
 
 
@@ -87,14 +89,6 @@ class Recorder:
             )
 
 
-class QuietServer(uvicorn.Server):
-    """A server that leaves signals to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @dataclass(frozen=True)
 class Running:
     url: str
@@ -104,24 +98,15 @@ class Running:
 @asynccontextmanager
 async def running(data: Path, port: int = 0, seed: Seed | None = None) -> AsyncGenerator[Running]:
     """The double, listening on loopback until the block ends."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with bind(port) as listener:
+        url = address(listener)
         world = build_world(url, data)
-        config = uvicorn.Config(
-            build_app(world), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = QuietServer(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await plant(world, seed or Seed())
-            yield Running(url, world)
-        finally:
-            server.should_exit = True
-            await serving
-            await _stop(world)
+        async with serving(build_app(world), listener):
+            try:
+                await plant(world, seed or Seed())
+                yield Running(url, world)
+            finally:
+                await _stop(world)
 
 
 async def _stop(world: World) -> None:

@@ -80,7 +80,7 @@ def suite_for(world: World, repo: Repository, app: App, sha: str) -> CheckSuite:
 
 
 def new_run(world: World, repo: Repository, suite: CheckSuite, name: str, sender: User) -> CheckRun:
-    made = CheckRun(world.next_id(), suite, name)
+    made = CheckRun(world.next_id(), suite, name, started_at=now())
     repo.runs.append(made)
     announce_run(world, repo, made, "created", sender)
     return made
@@ -93,7 +93,6 @@ def start_run(run: CheckRun) -> None:
 
 async def complete_run(world: World, repo: Repository, run: CheckRun, conclusion: str, sender: User) -> None:
     run.status, run.conclusion = "completed", conclusion
-    run.started_at = run.started_at or now()
     run.completed_at = now()
     announce_run(world, repo, run, "completed", sender)
     if all(each.status == "completed" for each in repo.runs if each.suite is run.suite):

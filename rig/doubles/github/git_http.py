@@ -27,7 +27,7 @@ IN_MEMORY = 4 * 1024 * 1024
 async def serve(request: Request) -> Response:
     """One request of the smart protocol."""
     world: World = request.app.state.world
-    service = request.query_params.get("service") or request.path_params["service"].rsplit("/", 1)[-1]
+    service = request.query_params.get("service") or request.url.path.rsplit("/", 1)[-1]
     if service not in ("git-upload-pack", "git-receive-pack"):
         return PlainTextResponse("Please upgrade your git client.\n", 403)
     pushing = service == "git-receive-pack"
@@ -118,13 +118,13 @@ def _rolled(body: IO[bytes]) -> bool:
 def _cgi(request: Request, repo: Repository, body: IO[bytes]) -> dict[str, str]:
     size = body.seek(0, 2)
     body.seek(0)
-    rest = request.path_params["service"]
+    service = next(each for each in SERVICES if request.url.path.endswith(each))
     env = {
         "GIT_PROJECT_ROOT": str(repo.path.parent),
         "GIT_HTTP_EXPORT_ALL": "1",
         "GIT_HTTP_MAX_REQUEST_BUFFER": "100M",
         "REQUEST_METHOD": request.method,
-        "PATH_INFO": f"/{repo.path.name}/{rest}",
+        "PATH_INFO": f"/{repo.path.name}/{service}",
         "QUERY_STRING": request.url.query,
         "CONTENT_TYPE": request.headers.get("content-type", ""),
         "CONTENT_LENGTH": str(size),
@@ -138,7 +138,9 @@ def _cgi(request: Request, repo: Repository, body: IO[bytes]) -> dict[str, str]:
     return environment(**env)
 
 
+SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack")
 routes = [
-    Route("/{owner}/{repo}.git/{service:path}", serve, methods=["GET", "POST"]),
-    Route("/{owner}/{repo}/{service:path}", serve, methods=["GET", "POST"]),
+    Route(f"/{{owner}}/{{repo}}{suffix}/{service}", serve, methods=["GET", "POST"])
+    for suffix in (".git", "")
+    for service in SERVICES
 ]

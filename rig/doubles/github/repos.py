@@ -214,9 +214,8 @@ async def tree_with_file(path: Path, parent: str, file: str, content: bytes | No
     """The tree of a commit with one file written, or removed."""
     async with scratch_index(path) as env:
         await git(path, "read-tree", parent, env=env)
-        if content is None:
-            await git(path, "update-index", "--force-remove", "--", file, env=env)
-        else:
-            sha = (await git(path, "hash-object", "-w", "--stdin", stdin=content)).text.strip()
-            await git(path, "update-index", "--add", "--cacheinfo", f"100644,{sha},{file}", env=env)
+        mode, sha = "0", ZERO
+        if content is not None:
+            mode, sha = "100644", (await git(path, "hash-object", "-w", "--stdin", stdin=content)).text.strip()
+        await git(path, "update-index", "-z", "--index-info", stdin=f"{mode} {sha}\t{file}\0".encode(), env=env)
         return (await git(path, "write-tree", env=env)).text.strip()

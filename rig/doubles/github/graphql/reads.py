@@ -25,7 +25,7 @@ def actor(user: User | None) -> Node | None:
 
 
 def login(user: User) -> str:
-    """A bot's login has no suffix here, unlike in REST."""
+    """As an actor a bot has no suffix here, unlike in REST; as the viewer it has."""
     return user.login.removesuffix("[bot]")
 
 
@@ -41,12 +41,13 @@ for kind in ("User", "Bot", "Organization"):
         return people.user(context.world, user)["avatar_url"]
 
 
+plain("User", login=lambda user: user.login)
 plain("User", name=lambda user: user.name, email=lambda user: "")
 
 
 @resolves("Query", "viewer")
 def _viewer(context: Context, root: None, arguments: Json) -> Node:
-    # GitHub's schema says viewer is a User; for an App it answers with the bot's login all the same.
+    # GitHub's schema says that the viewer is a User, and answers so for an App's bot as well.
     return Node("User", context.viewer.user)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rig.doubles.github import repos as store
 from rig.doubles.github import reviews
 from rig.doubles.github.graphql.engine import PAGING, Context, Node, connection, plain, resolves
 from rig.doubles.github.graphql.reads import At, actor
@@ -28,6 +29,7 @@ plain(
     diffSide=lambda at: at.item.root.side,
     resolvedBy=lambda at: Node("User", at.item.resolved_by) if at.item.resolved_by else None,
     pullRequest=lambda at: Node("PullRequest", At(at.repo, at.pull, at.pull)),
+    repository=lambda at: Node("Repository", at.repo),
 )
 
 
@@ -78,9 +80,13 @@ plain(
     state=lambda at: at.item.state,
     submittedAt=lambda at: stamp(at.item.submitted_at),
     createdAt=lambda at: stamp(at.item.submitted_at),
-    commit=lambda at: Node("ReviewedCommit", at.item.commit_id),
     pullRequest=lambda at: Node("PullRequest", At(at.repo, at.pull, at.pull)),
 )
+
+
+@resolves("PullRequestReview", "commit")
+async def _reviewed(context: Context, at: At, arguments: Json) -> Node:
+    return Node("Commit", At(at.repo, await store.commit(at.repo.path, at.item.commit_id), at.pull))
 
 
 @resolves("PullRequestReview", "authorAssociation")

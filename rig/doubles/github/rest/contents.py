@@ -77,6 +77,8 @@ async def compare(call: Call) -> Answer:
 
 async def get_contents(call: Call) -> Answer:
     repo, path = call.repository, call.request.path_params.get("path", "").strip("/")
+    if ".." in path.split("/"):
+        raise not_found()
     ref = call.query("ref") or repo.default_branch
     sha = await store.resolve(repo.path, ref.removeprefix("refs/heads/"))
     if sha is None:
@@ -137,6 +139,8 @@ async def delete_contents(call: Call) -> Answer:
 async def _write(call: Call, path: str, content: bytes | None) -> Answer:
     actor, repo = call.require("write", "contents"), call.repository
     message = call.text("message", "Contents")
+    if not path or {"", ".", "..", ".git"} & {*path.split("/")}:
+        raise unprocessable(message="path contains a malformed path component")
     branch = call.body.get("branch") or repo.default_branch
     async with repo.writing:
         head = repo.branch(branch)

@@ -29,7 +29,7 @@ async def search_issues(call: Call) -> Answer:
         homes |= {issue.id: repo for issue in hits}
         found += hits
     reply = call.page(in_order(call, found), lambda i: shapes.issue(call.world, homes[i.id], i) | {"score": 1.0})
-    body = {"total_count": len(found), "incomplete_results": False, "items": reply.body}
+    body = {"total_count": len(found), "incomplete_results": False, "items": reply.body, "search_type": "lexical"}
     return Reply(body, headers=reply.headers)
 
 
