@@ -24,3 +24,8 @@ def harmless(body: str) -> str:
 def carries(body: str | None, key: str) -> bool:
     """Whether `body` has the mark of `key`."""
     return mark(key) in (body or "")
+
+
+def has_mark(body: str) -> bool:
+    """Whether the rig wrote `body`, whatever the key."""
+    return _PREFIX in body

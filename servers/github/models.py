@@ -157,6 +157,7 @@ class Thread(BaseModel):
     path: str
     line: int | None
     author: str
+    ours: bool = Field(description="Whether it began with a remark that the rig posted")
     body: str = Field(description="The first comment, up to 4,000 characters")
 
 

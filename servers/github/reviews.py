@@ -13,7 +13,7 @@ from servers.github.arguments import As, Body, Key, NodeId, Number, Repository, 
 from servers.github.client import ask, mutate
 from servers.github.failures import words
 from servers.github.lines import fold, split
-from servers.github.marks import carries, harmless, marked
+from servers.github.marks import carries, marked
 from servers.github.models import LineComment, PostedReview, Reply, ThreadAnswer, Verdict
 from servers.github.snapshot import actor
 from servers.github.toolbox import REVIEWERS, WRITERS, AccessDep, tools
@@ -50,7 +50,7 @@ class _Draft:
             "event": _EVENTS[self.verdict],
             "body": marked(fold(self.body, self.outside), key),
             "comments": [
-                {"path": c.path, "line": c.line, "side": "RIGHT", "body": harmless(c.body)} for c in self.inside
+                {"path": c.path, "line": c.line, "side": "RIGHT", "body": marked(c.body, key)} for c in self.inside
             ],
         }
 

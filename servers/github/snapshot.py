@@ -12,6 +12,7 @@ from github.Repository import Repository as GitHubRepository
 
 from servers.github.client import Repo
 from servers.github.failures import FAILURES
+from servers.github.marks import has_mark
 from servers.github.models import Check, ChecksState, CheckState, PullRequestState, Review, Snapshot, Thread
 from servers.github.trees import Json, child, children
 from servers.kit.errors import Conflict, NotFound, TooLarge
@@ -72,7 +73,8 @@ async def take(repo: Repo, number: int) -> Snapshot:
         read = await _read(repo, number)
     failing = [c for c in read.contexts if context_state(c) == "failure"]
     log_tail = await repo.run(lambda opened: _log_tail(opened, failing)) if failing else None
-    return _snapshot(repo.name, number, read, log_tail)
+    reviewer = await repo.github.repository(repo.name, "review").login() if read.threads else ""
+    return _snapshot(repo.name, number, read, log_tail, reviewer)
 
 
 async def _read(repo: Repo, number: int) -> _Read:
@@ -111,7 +113,7 @@ def _contexts(pull: Json) -> Json:
     return child(_last_commit(pull), "statusCheckRollup", "contexts")
 
 
-def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None) -> Snapshot:
+def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None, reviewer: str) -> Snapshot:
     pull = read.pull
     # Checks of another commit than the head would prove nothing about it.
     checks = [_check(context) for context in read.contexts] if read.shows_head else []
@@ -140,7 +142,7 @@ def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None) -
             for review in children(pull, "latestOpinionatedReviews", "nodes")
             if review["state"] in _OPINIONS and review["commit"]
         ],
-        threads=[_thread(thread) for thread in read.threads],
+        threads=[_thread(thread, reviewer) for thread in read.threads],
         files_changed=pull["changedFiles"],
         merged_sha=pull["mergeCommit"]["oid"] if state == "merged" and pull["mergeCommit"] else None,
         merged_by=actor(pull["mergedBy"]) if pull["mergedBy"] else None,
@@ -170,15 +172,18 @@ def _review(review: Json) -> Review:
     )
 
 
-def _thread(thread: Json) -> Thread:
+def _thread(thread: Json, reviewer: str) -> Thread:
     first = next(iter(children(thread, "comments", "nodes")), None)
+    author = actor(first["author"]) if first else "ghost"
     return Thread(
         id=thread["id"],
         resolved=thread["isResolved"],
         outdated=thread["isOutdated"],
         path=thread["path"],
         line=thread["line"],
-        author=actor(first["author"]) if first else "ghost",
+        author=author,
+        # A person may share the reviewer's account, but what they write has no mark.
+        ours=first is not None and author == reviewer and has_mark(first["body"]),
         body=(first["body"] if first else "")[:BODY_LIMIT],
     )
 
