@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import uuid4
 
@@ -14,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.types import CallToolResult, TextContent, Tool
 
-from servers.kit.errors import RigError, Unauthenticated, Unavailable, from_wire
+from servers.kit.errors import Forbidden, InvalidInput, RigError, TooLarge, Unauthenticated, Unavailable, from_wire
 
 PROTOCOL = "2026-07-28"
 Meta = Mapping[str, Any]
@@ -44,8 +47,7 @@ class ToolClient:
         self._attempts = attempts
         self._timeout = timeout_seconds
         self._http = create_mcp_http_client()
-        self._http.event_hooks = {"response": [self._note_status]}
-        self._last_status = 0
+        self._http.event_hooks = {"response": [_note_status]}
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None) -> Any:
         """Call `tool` and return its structured answer (its text where it has no structure).
@@ -53,9 +55,11 @@ class ToolClient:
         The same `rig/request_id` goes with every attempt, so a retried write happens once.
 
         Raises:
-            RigError: What the server refused, as its own class; Unavailable when it cannot be reached.
+            RigError: What the server refused, as its own class; Unavailable when it cannot be reached;
+                InvalidInput for arguments that are not JSON.
         """
         sent = {"rig/request_id": str(uuid4()), **self._meta(), **(meta or {})}
+        _require_json(tool, arguments, sent)
         result = cast(CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent))
         return _answer(result)
 
@@ -77,7 +81,8 @@ class ToolClient:
 
     async def _once(self, method: str, *args: Any, **kwargs: Any) -> Any:
         # The SDK cancels the task that holds the client when the connection breaks: give it one of its own.
-        call = asyncio.ensure_future(self._connected(method, *args, **kwargs))
+        seen = _Seen()
+        call = asyncio.ensure_future(self._connected(seen, method, *args, **kwargs))
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.wait([call])
@@ -88,24 +93,50 @@ class ToolClient:
         if call.cancelled():
             raise Unavailable(f"The connection to {self.url} broke.")
         if error := call.exception():
-            raise self._meaning(error) from error
+            raise self._meaning(seen.status, error) from error
         return call.result()
 
-    async def _connected(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        if token := self._token():
-            self._http.headers["Authorization"] = f"Bearer {token}"
+    async def _connected(self, seen: _Seen, method: str, *args: Any, **kwargs: Any) -> Any:
+        _SEEN.set(seen)
+        self._http.headers["Authorization"] = f"Bearer {self._token()}"
         transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
         async with Client(transport, mode=PROTOCOL, cache=None) as client:
             return await getattr(client, method)(*args, **kwargs)
 
-    async def _note_status(self, response: Any) -> None:
-        self._last_status = response.status_code
-
-    def _meaning(self, error: BaseException) -> RigError:
+    def _meaning(self, status: int, error: BaseException) -> RigError:
         text = "; ".join(str(leaf) or type(leaf).__name__ for leaf in _leaves(error))
-        if self._last_status == 401:
-            return Unauthenticated(f"{self.url} does not accept the token. Get one with `rig token issue`.")
-        return Unavailable(f"{self.url} cannot be reached ({text}).")
+        match status:
+            case 401:
+                return Unauthenticated(f"{self.url} does not accept the token. Get one with `rig token issue`.")
+            case 403:
+                return Forbidden(f"{self.url} does not admit this caller.")
+            case 413:
+                return TooLarge(f"The arguments are larger than {self.url} takes.")
+            case 400 | 405 | 406 | 415 | 421:
+                return InvalidInput(f"{self.url} does not take the request (HTTP {status}: {text}).")
+            case _:
+                return Unavailable(f"{self.url} cannot be reached ({text}).")
+
+
+@dataclass
+class _Seen:
+    """The last HTTP status that one call met; the SDK does not tell."""
+
+    status: int = 0
+
+
+_SEEN: ContextVar[_Seen] = ContextVar("seen")
+
+
+async def _note_status(response: Any) -> None:
+    _SEEN.get(_Seen()).status = response.status_code
+
+
+def _require_json(tool: str, *parts: object) -> None:
+    try:
+        json.dumps(parts, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"The arguments of {tool} are not JSON ({error}).") from error
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -16,7 +16,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Resolve
 from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from servers.kit.auth import ROLES, Role
 from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError, from_wire
@@ -60,7 +60,11 @@ class Caller:
 
 
 def caller_of(meta: Any) -> Caller:
-    """The caller of the request that is being served; on stdio, the person at the keyboard."""
+    """The caller of the request that is being served; on stdio, the person at the keyboard.
+
+    Raises:
+        InvalidInput: `rig/claim` is no claim.
+    """
     token = get_access_token()
     said = cast(dict[str, Any], meta or {})
     subject = (token.subject if token else None) or "local"
@@ -70,9 +74,16 @@ def caller_of(meta: Any) -> Caller:
         instance=str(said.get("rig/instance") or subject)[:200],
         boot=str(said.get("rig/boot") or "")[:100],
         request_id=str(said["rig/request_id"])[:100] if said.get("rig/request_id") else None,
-        claim=Claim.model_validate(said["rig/claim"]) if said.get("rig/claim") else None,
+        claim=_claim(said["rig/claim"]) if said.get("rig/claim") is not None else None,
         token_id=(token.claims or {}).get("jti") if token else None,
     )
+
+
+def _claim(said: Any) -> Claim:
+    try:
+        return Claim.model_validate(said)
+    except ValidationError as error:
+        raise InvalidInput('_meta rig/claim is no claim, such as {"issue": "owner/repo#12", "fence": 3}.') from error
 
 
 async def _caller(ctx: Context[Any, Any]) -> Caller:
@@ -139,8 +150,8 @@ class Toolbox:
 
     async def call(self, name: str, arguments: dict[str, Any], state: Any, meta: dict[str, Any]) -> CallToolResult:
         """Call a tool as MCP would, for the other doors of the same server; refusals are `is_error` results."""
-        if refusal := self._refusal(name):
-            return refusal
+        if refusal := self._refusal(name, meta):
+            return error_result(refusal)
         request = ServerRequestContext[Any, Any](
             session=cast(Any, None),  # no tool of the rig talks back to its caller
             lifespan_context=state,
@@ -165,8 +176,10 @@ class Toolbox:
             case "tools/list":
                 return self._visible(await call_next(ctx))
             case "tools/call":
-                name = str((ctx.params or {}).get("name"))
-                return self._refusal(name) or _plain_error(name, await call_next(ctx))
+                params = ctx.params or {}
+                name = str(params.get("name"))
+                refusal = self._refusal(name, params.get("_meta"))
+                return error_result(refusal) if refusal else _plain_error(name, await call_next(ctx))
             case _:
                 return await call_next(ctx)
 
@@ -176,13 +189,16 @@ class Toolbox:
         tools = sorted((tool for tool in listed.tools if tool.name in allowed), key=lambda tool: tool.name)
         return listed.model_copy(update={"tools": tools})
 
-    def _refusal(self, name: str) -> CallToolResult | None:
-        entry, role = self._entries.get(name), caller_of(None).role
+    def _refusal(self, name: str, meta: Any) -> RigError | None:
+        entry = self._entries.get(name)
         if entry is None:
-            return error_result(NotFound(f"There is no tool {name}; tools/list shows those you may call."))
+            return NotFound(f"There is no tool {name[:100]}; tools/list shows those you may call.")
+        try:
+            role = caller_of(meta).role
+        except InvalidInput as error:
+            return error
         if role not in entry.roles:
-            needed = " or ".join(sorted(entry.roles))
-            return error_result(Forbidden(f"The role {role} may not call {name}; it needs {needed}."))
+            return Forbidden(f"The role {role} may not call {name}; it needs {' or '.join(sorted(entry.roles))}.")
         return None
 
 
