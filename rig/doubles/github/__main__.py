@@ -38,9 +38,10 @@ async def main(options: argparse.Namespace) -> None:
     async with running(options.data_dir, options.port, seed) as double:
         sys.stdout.write(json.dumps({"url": double.url}) + "\n")
         sys.stdout.flush()
-        if options.with_parent:
-            await _watch_parent(ended)
+        watching = asyncio.create_task(_watch_parent(ended)) if options.with_parent else None
         await ended.wait()
+        if watching:
+            watching.cancel()
 
 
 async def _watch_parent(ended: asyncio.Event) -> None:
@@ -48,8 +49,8 @@ async def _watch_parent(ended: asyncio.Event) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    closed = asyncio.create_task(reader.read())
-    closed.add_done_callback(lambda _: ended.set())
+    await reader.read()
+    ended.set()
 
 
 if __name__ == "__main__":
