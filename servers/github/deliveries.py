@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, cast
 
 from github.HookDelivery import HookDeliverySummary
 from github.PaginatedList import PaginatedList
@@ -15,7 +15,7 @@ from pydantic import Field
 from servers.github.arguments import Limit, Repository
 from servers.github.models import Deliveries, Delivery, Redelivery
 from servers.github.toolbox import STEWARDS, AccessDep, tools
-from servers.github.trees import child
+from servers.github.trees import Json
 from servers.kit.errors import NotFound
 from servers.kit.tools import READ_WORLD, WRITE_WORLD
 
@@ -80,7 +80,8 @@ def _of_app(app: Requester, repository_id: int, limit: int) -> Iterator[Delivery
 
 def _of_hooks(repo: GitHubRepository, limit: int) -> Iterator[Delivery]:
     for hook in repo.get_hooks():
-        if str(child(hook.raw_data, "config").get("url")).rstrip("/").endswith(INTAKES):
+        config = cast(Json, hook.config)  # pyright: ignore[reportUnknownMemberType]
+        if str(config.get("url")).rstrip("/").endswith(INTAKES):
             for delivery in islice(repo.get_hook_deliveries(hook.id), limit):
                 yield _delivery(delivery, hook.id)
 

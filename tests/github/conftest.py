@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from rig.doubles.github.client import GitHubDouble
 from servers.github.server import part
@@ -47,18 +49,15 @@ FILES = {
     "check.sh": "! grep -r broken app.py\n",
     ".github/workflows/ci.yml": CI,
 }
-SEED: dict[str, Any] = {
-    "identities": [{"token": name, "login": login} for name, login in TOKENS.items()],
-    "repositories": [
-        {
-            "name": name,
-            "files": FILES,
-            "permissions": WRITERS | {"mallory": "read"},
-            "labels": ["agent-ready"],
-        }
-        for name in (TALLY, OTHER, UNLISTED)
-    ],
-}
+
+
+def _seed(files: Path) -> dict[str, Any]:
+    permissions = WRITERS | {"mallory": "read"}
+    repository = {"directory": str(files), "permissions": permissions, "labels": ["agent-ready"]}
+    return {
+        "identities": [{"token": name, "login": login} for name, login in TOKENS.items()],
+        "repositories": [repository | {"name": name} for name in (TALLY, OTHER, UNLISTED)],
+    }
 
 
 class Ledger:
@@ -116,7 +115,7 @@ class Rig:
 
     async def pull(self, branch: str = "feature/one", files: dict[str, str | None] | None = None) -> Any:
         """A pull request of the dev on a branch that changes line 3 of app.py."""
-        changed = {"app.py": FILES["app.py"].replace("line_3 = 3", "line_3 = 33")}
+        changed: dict[str, str | None] = {"app.py": FILES["app.py"].replace("line_3 = 3", "line_3 = 33")}
         await self.double.push_files(TALLY, branch, files or changed, login="rig-dev[bot]")
         dev = await self.dev()
         body = "Closes #1"
@@ -143,10 +142,18 @@ async def served(app: Any) -> AsyncGenerator[str]:
 Open = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
 @pytest.fixture
-async def double(tmp_path: Path) -> AsyncGenerator[GitHubDouble]:
-    async with GitHubDouble.here(tmp_path / "github", seed=SEED) as running:
-        await running.settle()
+async def double(tmp_path: Path, files: Path) -> AsyncGenerator[GitHubDouble]:
+    async with GitHubDouble.here(tmp_path / "github", seed=_seed(files)) as running:
         await running.file_issue(TALLY, "Count faster", "Please.", token="ada")
         await running.file_issue(OTHER, "Count slower", "Please.", token="ada")
         yield running
@@ -180,3 +187,29 @@ def open_rig(double: GitHubDouble, tmp_path: Path) -> Open:
 async def rig(open_rig: Open) -> AsyncGenerator[Rig]:
     async with open_rig() as opened:
         yield opened
+
+
+NO_TOKENS = {"github_token": None, "github_dev_token": None, "github_review_token": None}
+
+
+@pytest.fixture(scope="session")
+def app_key() -> tuple[str, str]:
+    """Private and public half."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return private, public
+
+
+def apps(private: str) -> dict[str, Any]:
+    """Settings with one App per role and no tokens."""
+    settings: dict[str, Any] = dict(NO_TOKENS)
+    for number, role in enumerate(("", "dev_", "review_"), start=101):
+        settings |= {f"github_{role}app_id": number, f"github_{role}app_private_key": private}
+    return settings
+
+
+async def register(rig: Rig, public: str) -> None:
+    """Install those Apps on ada's account."""
+    for number, slug in enumerate(("the-conductor", "the-dev", "the-reviewer"), start=101):
+        await rig.double.add_app(number, slug, public, "ada")
