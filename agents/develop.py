@@ -125,7 +125,7 @@ async def _deliver(run: Run, ground: Ground) -> Delivery:
     """Let the model work, hold its result against the checks, commit and push it."""
     run.step("preparing the workspace")
     await run.copy.check_out(ground.merge.tree if ground.merge else ground.head)
-    await run.copy.give_history(ground.head, run.assignment.branch)
+    await run.copy.give_history(ground.head, run.assignment.branch, run.character.git)
     acceptance = Acceptance(run, ground)
     result = await think(run, DevResult, acceptance.judge, _texts(run, ground))
     run.step("committing and pushing")
@@ -138,7 +138,7 @@ async def _deliver(run: Run, ground: Ground) -> Delivery:
 
 async def _texts(run: Run, ground: Ground) -> dict[str, str]:
     assignment = run.assignment
-    feedback = [assignment.feedback or ""] if assignment.kind == "rework" else []
+    feedback = [assignment.feedback or ""]
     if ground.merge:
         conflicts = "\n".join(ground.merge.conflicts) or "none: both sides fit together, but see that all still works"
         feedback.append(f"{assignment.base} was merged into the files. Files with conflict markers:\n{conflicts}")

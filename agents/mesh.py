@@ -47,7 +47,7 @@ class Mesh:
     def __init__(self, connections: Mapping[str, Connection], patience_seconds: float) -> None:
         self._connections = connections
         self._patience = patience_seconds
-        self.claim: Claim | None = None
+        self._claim: Claim | None = None
 
     async def call(
         self, server: str, tool: str, arguments: Mapping[str, Any] | None = None, patience: float | None = None
@@ -62,8 +62,8 @@ class Mesh:
         """
         connection = self._connection(server)
         meta: dict[str, Any] = {"rig/request_id": str(uuid4())}
-        if self.claim and not isinstance(connection, StdioConnection):
-            meta["rig/claim"] = self.claim.model_dump()
+        if self._claim and not isinstance(connection, StdioConnection):
+            meta["rig/claim"] = self._claim.model_dump()
         seconds = self._patience if patience is None else patience
         return await patiently(seconds, lambda: connection.call(tool, arguments, meta))
 
@@ -71,6 +71,13 @@ class Mesh:
         """The tools that a server offers us."""
         connection = self._connection(server)
         return await patiently(self._patience, connection.list_tools)
+
+    def hold(self, claim: Claim) -> None:
+        """There is work: show this claim from now on, and have every server ready."""
+        self._claim = claim
+        for connection in self._connections.values():
+            if isinstance(connection, StdioConnection):
+                connection.want()
 
     async def aclose(self) -> None:
         """Close every connection and end the servers that were started for it."""
@@ -84,14 +91,14 @@ class Mesh:
 
 @asynccontextmanager
 async def open_mesh(
-    character: Character, settings: AgentSettings, identity: Identity, folder: Path
+    character: Character, settings: AgentSettings, identity: Identity, folder: Path, delay: float = 0
 ) -> AsyncGenerator[Mesh]:
-    """The connections of `character`; its stdio servers start right away with `folder` as their workspace."""
+    """The connections of `character`; its stdio servers start after `delay` seconds, ahead of the work."""
     connections: dict[str, Connection] = {name: _ours(name, settings, identity) for name in OURS}
     for name, server in character.mcp_servers.items():
         match server:
             case StdioServer():
-                connections[name] = StdioConnection(name, server, folder)
+                connections[name] = StdioConnection(name, server, folder, delay)
             case HttpServer(url=url) if url:
                 connections[name] = ToolClient(url, lambda: "", attempts=ATTEMPTS)
             case HttpServer():

@@ -35,9 +35,9 @@ class DevResult(_Result):
 class Comment(_Result):
     """A remark on one line of the new version of a file."""
 
-    path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    path: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     line: int = Field(ge=1, description="Number of a line that the diff shows, in the new version of the file")
-    body: Words
+    body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 
 
 class ReviewResult(_Result):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from agents import repository
 from agents.assigned import Run
 from agents.assignment import PullRequest
 from agents.changes import commentable
 from agents.errors import Stuck
-from agents.results import ReviewResult
+from agents.results import Comment, ReviewResult
 from agents.think import think
-from agents.toolbelt import shown
 
 REPAIRS = 3
-LONGEST_DIFF = 2_000_000
 
 
 async def review(run: Run) -> None:
@@ -24,7 +23,7 @@ async def review(run: Run) -> None:
         raise Stuck("bad_assignment", "There is nothing to review: the assignment names no pull request.")
     run.step("reading the pull request")
     diff, guide = await asyncio.gather(_diff(run, pull), _check_out(run, pull))
-    result = await think(run, ReviewResult, Placement(diff).judge, _texts(run, diff, guide))
+    result = await think(run, ReviewResult, Placement(diff).judge, _texts(run, diff.text, guide))
     run.step("handing in the verdict")
     run.last_words()
     await run.conductor(
@@ -34,12 +33,19 @@ async def review(run: Run) -> None:
         summary=result.summary,
         comments=[comment.model_dump() for comment in result.comments],
     )
-    await run.hand_in("complete_assignment", summary=f"{result.verdict}: {result.summary[:200]}")
 
 
-async def _diff(run: Run, pull: PullRequest) -> str:
+@dataclass(frozen=True)
+class Diff:
+    """What the pull request changes, as GitHub shows it."""
+
+    text: str
+    truncated: bool
+
+
+async def _diff(run: Run, pull: PullRequest) -> Diff:
     answer = await run.github("get_diff", number=pull.number)
-    return shown(answer, longest=LONGEST_DIFF)
+    return Diff(str(answer["diff"]), bool(answer.get("truncated")))
 
 
 async def _check_out(run: Run, pull: PullRequest) -> str:
@@ -60,13 +66,14 @@ async def _texts(run: Run, diff: str, guide: str) -> dict[str, str]:
 class Placement:
     """Takes a verdict whose comments stand on lines that the diff shows; GitHub takes no others."""
 
-    def __init__(self, diff: str) -> None:
-        self._lines = commentable(diff)
+    def __init__(self, diff: Diff) -> None:
+        # What a cut diff leaves out cannot be told from what is not there.
+        self._lines = None if diff.truncated else commentable(diff.text)
         self._failures = 0
 
     async def judge(self, result: ReviewResult) -> str | None:
         """Which comments are misplaced, for the model to move."""
-        misplaced = [f"{c.path}:{c.line}" for c in result.comments if (c.path, c.line) not in self._lines]
+        misplaced = [f"{one.path}:{one.line}" for one in result.comments if not self._shows(one)]
         if not misplaced:
             return None
         self._failures += 1
@@ -74,3 +81,6 @@ class Placement:
         if self._failures > REPAIRS:
             raise Stuck("invalid_result", "The review's comments stand outside the diff.", text)
         return f"invalid_input: {text}"
+
+    def _shows(self, comment: Comment) -> bool:
+        return self._lines is None or (comment.path, comment.line) in self._lines

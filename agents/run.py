@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
 import shutil
@@ -35,8 +36,10 @@ from servers.kit.errors import RigError, Superseded, Unavailable
 log = logs.get(__name__)
 POLL_SECONDS = 20
 AWAY_SECONDS = 1
+WARM_UP_SECONDS = 5.0
 KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
 OK, FAILED, SUPERSEDED = 0, 1, 3
+PR_SET_DUMPABLE = 4
 
 
 def main(path: Path) -> int:
@@ -44,6 +47,7 @@ def main(path: Path) -> int:
     try:
         settings = AgentSettings.load()
         logs.configure(settings.log_level)
+        _hide()
         character = characters.load(path)
         providers.require_key(settings)
         if settings.parent_pipe:
@@ -85,6 +89,7 @@ class Agent:
         self._character = character
         self._settings = settings
         self._stop = stop
+        self._delay = 0.0
         slot = settings.slot(character.name)
         self._identity = Identity(slot, settings.token.get_secret_value())
         self._folder = settings.data_dir.expanduser().resolve() / "agents" / re.sub(r"[^\w.-]", "_", slot)
@@ -133,7 +138,7 @@ class Agent:
 
     async def _work(self, assignment: Assignment, mesh: Mesh, folder: Path) -> None:
         log.info("claimed", issue=assignment.issue, kind=assignment.kind, run=assignment.run)
-        mesh.claim = assignment.claim
+        mesh.hold(assignment.claim)
         pulse = Pulse(assignment, mesh, self._identity)
         copy = WorkingCopy(self._folder / "clones" / f"{assignment.repository}.git", folder)
         run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load)
@@ -147,7 +152,9 @@ class Agent:
         raise Stopped("the agent's process was told to leave")
 
     def _connect(self, folder: Path) -> AbstractAsyncContextManager[Mesh]:
-        return open_mesh(self._character, self._settings, self._identity, folder)
+        # The first run's servers start beside us; later ones leave the machine to others for a while.
+        delay, self._delay = self._delay, WARM_UP_SECONDS
+        return open_mesh(self._character, self._settings, self._identity, folder, delay)
 
     @asynccontextmanager
     async def _bench(self) -> AsyncGenerator[Path]:
@@ -158,6 +165,12 @@ class Agent:
             yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _hide() -> None:
+    """Keep other processes of the same user, such as a model's commands, from reading our environment and memory."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _leave_with_parent() -> NoReturn:

@@ -23,16 +23,22 @@ START_SECONDS = 60
 
 
 class StdioConnection:
-    """Starts the server at once and again with the next call after it died.
+    """Starts the server after `delay` seconds or when it is wanted, and again with the next call after it died.
 
     Args:
         folder: Where the server starts; `<folder>/tree` is its workspace and working directory.
     """
 
-    def __init__(self, name: str, server: StdioServer, folder: Path) -> None:
+    def __init__(self, name: str, server: StdioServer, folder: Path, delay: float = 0) -> None:
         self._name = name
         self._parameters = _parameters(server, folder)
+        self._delay = delay
+        self._wanted = asyncio.Event()
         self._start()
+
+    def want(self) -> None:
+        """Start now if that did not happen yet."""
+        self._wanted.set()
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None) -> Any:
         """Call a tool as `ToolClient.call` does; Unavailable if the server ends meanwhile."""
@@ -49,6 +55,7 @@ class StdioConnection:
     async def aclose(self) -> None:
         """End the server."""
         self._leave.set()
+        self._wanted.set()
         with suppress(Exception):
             await self._task
 
@@ -58,6 +65,10 @@ class StdioConnection:
         self._task = asyncio.create_task(self._hold(self._client, self._leave), name=f"server {self._name}")
 
     async def _hold(self, ready: asyncio.Future[Client], leave: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), self._delay)
+        if leave.is_set():
+            return
         # A client must be closed by the task that opened it, whoever's call is cancelled meanwhile.
         try:
             async with Client(self._parameters, cache=None) as client:
@@ -72,6 +83,7 @@ class StdioConnection:
     async def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         if self._task.done():
             self._start()
+        self.want()
         client = await self._connected()
         try:
             return await getattr(client, method)(*args, **kwargs)

@@ -105,13 +105,13 @@ class Toolbelt:
         return ToolResult(use.id, shown(answer))
 
 
-def shown(answer: Any, longest: int = LONGEST) -> str:
+def shown(answer: Any) -> str:
     """A tool's answer as the model reads it."""
     if isinstance(answer, dict) and set(cast(dict[str, Any], answer)) == {"result"}:
         answer = cast(dict[str, Any], answer)["result"]
     text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-    if len(text) > longest:
-        text = f"{text[:longest]}\n[{len(text) - longest} more characters are left out; ask for a part]"
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n[{len(text) - LONGEST} more characters are left out; ask for a part]"
     return text
 
 

@@ -6,6 +6,7 @@ the files with what it fetched itself.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class WorkingCopy:
         """Make the files equal to a commit or tree."""
         await self._git("read-tree", "--reset", "-u", treeish)
 
-    async def give_history(self, commit: str, branch: str) -> None:
+    async def give_history(self, commit: str, branch: str, author: Git) -> None:
         """Give the files a `.git` in which the model can look around: recent history on a branch of its own."""
         for arguments in (
             ("init", "--quiet", "--template=", f"--initial-branch={branch}"),
@@ -97,6 +98,10 @@ class WorkingCopy:
             ("reset", "--quiet"),
         ):
             await git(*arguments, cwd=self.tree)
+        with (self.tree / ".git" / "config").open("a") as config:
+            config.write(
+                f"[user]\n\tname = {json.dumps(author.name, ensure_ascii=False)}\n\temail = {author.email}\n"
+            )
 
     async def merge(self, head: str, base: str) -> Merge:
         """Merge two commits without touching the files."""

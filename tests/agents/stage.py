@@ -1,0 +1,196 @@
+"""Everything around an agent under test, and the means to run one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from agents.git import Credential
+from agents.run import run_agent
+from agents.settings import AgentSettings
+from agents.workspace import WorkingCopy
+from rig.doubles.anthropic.request import MessagesRequest
+from rig.doubles.anthropic.script import Play, say, use
+from rig.doubles.github.client import GitHubDouble
+from servers.kit.auth import SigningKey
+from servers.kit.character import Character, load
+from tests.agents.conductor import REPOSITORY, Conductor
+
+ROOT = Path(__file__).parents[2]
+GIT_TOKEN = "ghp_devdevdevdevdevdevdevdevdevdevdevdev"
+FILES = {
+    "AGENTS.md": "Tests live in checks.py.\n",
+    ".rig-agent.yaml": "stack: python\ntestCommand: python3 checks.py\n",
+    "app.py": "def double(n):\n    return n + n + 1\n",
+    "checks.py": "import app\nassert app.double(2) == 4, app.double(2)\nprint('OK')\n",
+    ".github/workflows/ci.yml": "on: [pull_request]\njobs: {}\n",
+}
+SEED: dict[str, Any] = {
+    "identities": [
+        {"token": "ghp_conductor", "login": "rig-conductor[bot]"},
+        {"token": GIT_TOKEN, "login": "rig-dev[bot]"},
+        {"token": "ghp_review", "login": "rig-review[bot]"},
+        {"token": "ada", "login": "ada"},
+    ],
+    "repositories": [
+        {
+            "name": REPOSITORY,
+            "files": FILES,
+            "private": True,
+            "permissions": {f"rig-{who}[bot]": "write" for who in ("conductor", "dev", "review")},
+        }
+    ],
+}
+
+
+@dataclass
+class Stage:
+    """Everything around an agent, and the means to run one."""
+
+    github: GitHubDouble
+    conductor: Conductor
+    key: SigningKey
+    url: str
+    model_url: str
+    folder: Path
+    requests: list[MessagesRequest]
+    plays: list[Callable[[], Play]]
+
+    def script(self, play: Callable[[], Play]) -> None:
+        """What the model says from now on."""
+        self.plays[:] = [play]
+
+    def offer(self, kind: str = "implement", **more: Any) -> None:
+        """Work for whoever asks."""
+        self.conductor.offers.append(
+            {
+                "kind": kind,
+                "repository": REPOSITORY,
+                "repository_id": 1,
+                "issue_number": 12,
+                "title": "double() is off by one",
+                "body": "double(2) gives 5.",
+                "url": "",
+                "labels": [],
+                "priority": "normal",
+                "attempt": 1,
+                "branch": "feature/issue-12-double",
+                "base": "main",
+                "pull_request": None,
+                "reason": None,
+                "feedback": None,
+                "run": "0190-run",
+                "lease_until": "2026-01-01T00:00:00Z",
+                "heartbeat_seconds": 0.2,
+                **more,
+            }
+        )
+
+    def character(self, name: str = "dev-e-python", **budget: Any) -> Character:
+        character = load(ROOT / "characters" / f"{name}.yaml")
+        return character.model_copy(update={"budget": character.budget.model_copy(update=budget)})
+
+    def settings(self, **more: Any) -> AgentSettings:
+        said: dict[str, Any] = {
+            "conductor_url": self.url,
+            "token": self.token(),
+            "instance": "dev-1",
+            "data_dir": self.folder / "data",
+            "idle_exit_seconds": 0.1,
+            "patience_seconds": 5,
+            "model_patience_seconds": 5,
+            "anthropic_api_key": "sk-ant-double",
+        }
+        return AgentSettings.load(**said | more)
+
+    def token(self, role: Literal["dev", "review"] = "dev") -> str:
+        return self.key.issue(f"{role}-e", role, timedelta(hours=1))
+
+    async def run(self, character: Character | None = None, **settings: Any) -> int:
+        """One agent, until it has nothing more to do."""
+        async with asyncio.timeout(60):
+            return await run_agent(character or self.character(), self.settings(**settings), asyncio.Event())
+
+    @asynccontextmanager
+    async def process(self, **more: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """An agent in a process of its own."""
+        env = {
+            "PATH": os.environ["PATH"],
+            "RIG_CONDUCTOR_URL": self.url,
+            "RIG_TOKEN": self.token(),
+            "RIG_INSTANCE": "dev-1",
+            "RIG_DATA_DIR": str(self.folder / "data"),
+            "ANTHROPIC_API_KEY": "sk-ant-double",
+            "ANTHROPIC_BASE_URL": self.model_url,
+            **more,
+        }
+        with (self.folder / "agent.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "agents", str(ROOT / "characters" / "dev-e-python.yaml")),
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.PIPE,
+                stderr=log,
+            )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the bare repository behind the double."""
+        bare = self.github.world.repository(*REPOSITORY.split("/")).path
+        said = subprocess.run(["git", *arguments], cwd=bare, check=True, capture_output=True, text=True)
+        return said.stdout.strip()
+
+    def branches(self) -> list[str]:
+        return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+
+    def opening(self) -> str:
+        return self.requests[0].opening
+
+
+@dataclass
+class Local:
+    """A repository on this disk, and an agent's working copy of it."""
+
+    copy: WorkingCopy
+    credential: Credential
+    remote: Path
+    base: str = ""
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the remote."""
+        return self.run(self.remote, *arguments)
+
+    def run(self, folder: Path, *arguments: str) -> str:
+        """Run git in `folder`, as anybody would."""
+        said = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+        return said.stdout.strip()
+
+    def write(self, path: str, content: str) -> None:
+        """Change the agent's files."""
+        file = self.copy.tree / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+
+
+def repair() -> Play:
+    """Solves the issue that `Stage.offer` offers."""
+    read = yield say("I will look.", use("mcp__workspace__read_file", path="app.py"))
+    read.only.ok()
+    edit = use("mcp__workspace__edit_file", path="app.py", old="n + n + 1", new="2 * n")
+    edited = yield say("The + 1 is wrong.", edit)
+    edited.only.ok()
+    yield say("Done.", use("finish", title="fix: double the number", summary="It added one too many."))

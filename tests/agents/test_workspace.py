@@ -1,0 +1,116 @@
+"""The working copy: what it fetches, what it commits, and what cannot steer it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.errors import Stuck
+from agents.git import Credential, git
+from servers.kit.character import Git
+from servers.kit.errors import Unavailable
+
+if TYPE_CHECKING:
+    from tests.agents.stage import Local
+
+AUTHOR = Git(name="Dev E", email="dev-e@example.org")
+
+
+async def commit(local: Local, text: str = "x\n") -> str:
+    local.write("new.txt", text)
+    return await local.copy.commit(await local.copy.stage(), [local.base], "feat: new", AUTHOR)
+
+
+async def test_a_commit_is_pushed_under_the_agents_name(local: Local) -> None:
+    sha = await commit(local)
+    await local.copy.push(sha, "feature/one", local.credential)
+    assert local.git("log", "-1", "--format=%H %an %ce", "feature/one") == f"{sha} Dev E dev-e@example.org"
+    await local.copy.push(sha, "feature/one", local.credential)  # once more after a lost answer
+
+
+async def test_a_branch_that_moved_on_is_not_overwritten(local: Local) -> None:
+    await local.copy.push(await commit(local, "theirs\n"), "feature/one", local.credential)
+    before = local.git("rev-parse", "feature/one")
+    with pytest.raises(Stuck, match="git push failed") as stuck:
+        await local.copy.push(await commit(local, "ours\n"), "feature/one", local.credential)
+    assert stuck.value.error_class == "git_error"
+    assert local.git("rev-parse", "feature/one") == before
+
+
+@pytest.mark.parametrize("branch", ["+main", "main:evil", "../x", "-f", "a b", "refs.lock", "", "x/"])
+async def test_names_that_mean_something_else_to_git_are_refused(local: Local, branch: str) -> None:
+    with pytest.raises(Stuck, match="no branch"):
+        await local.copy.push(local.base, branch, local.credential)
+
+
+async def test_hooks_filters_and_settings_of_the_files_own_git_do_not_run(local: Local) -> None:
+    await local.copy.give_history(local.base, "feature/one", AUTHOR)
+    tree = local.copy.tree
+    for key, value in {
+        "core.fsmonitor": "touch pwned; false",
+        "core.hooksPath": str(tree / "hooks"),
+        "filter.evil.clean": "touch pwned; cat",
+        "filter.evil.required": "true",
+    }.items():
+        local.run(tree, "config", key, value)
+    local.write(".gitattributes", "* filter=evil\n")
+    local.write("hooks/pre-commit", "#!/bin/sh\ntouch pwned\n")
+    (tree / "hooks/pre-commit").chmod(0o755)
+    sha = await commit(local)
+    await local.copy.push(sha, "feature/one", local.credential)
+    assert not (tree / "pwned").exists()
+    assert ".git/" not in local.git("ls-tree", "-r", "--name-only", "feature/one")
+
+
+async def test_the_models_own_git_shows_the_branch_with_nothing_changed(local: Local) -> None:
+    await local.copy.give_history(local.base, "feature/one", AUTHOR)
+    assert local.run(local.copy.tree, "status", "--porcelain", "--branch") == "## feature/one"
+    local.run(local.copy.tree, "stash", "list")
+
+
+async def test_locks_of_a_killed_process_do_not_stop_the_next(local: Local) -> None:
+    clone = local.copy.tree.parent.parent / "clone.git"
+    (clone / "packed-refs.lock").touch()
+    (clone / "refs/remotes/origin/main.lock").touch()
+    (clone / "refs/remotes/origin").mkdir(parents=True, exist_ok=True)
+    local.git("commit-tree", "-m", "next", f"{local.base}^{{tree}}", "-p", local.base)
+    await local.copy.fetch(local.credential)
+
+
+async def test_a_merge_names_the_files_in_conflict(local: Local) -> None:
+    ours = await commit(local, "ours\n")
+    theirs = await commit(local, "theirs\n")
+    merge = await local.copy.merge(ours, theirs)
+    assert merge.conflicts == ["new.txt"]
+    await local.copy.check_out(merge.tree)
+    assert "<<<<<<<" in (local.copy.tree / "new.txt").read_text()
+    assert (await local.copy.merge(ours, local.base)).conflicts == []
+
+
+async def test_missing_things_are_none(local: Local) -> None:
+    assert await local.copy.remote("nowhere") is None
+    assert await local.copy.show(local.base, "nowhere.txt") is None
+    assert await local.copy.trailer(local.base, "Rig-Issue") == ""
+
+
+async def test_a_remote_that_is_away_is_unavailable(local: Local) -> None:
+    with pytest.raises(Unavailable):
+        await local.copy.fetch(Credential("http://127.0.0.1:9/x.git"))
+
+
+async def test_a_credential_is_for_its_own_host_and_in_no_argument(local: Local) -> None:
+    credential = Credential("https://github.example:8443/o/r.git", "x-access-token", "hunter2")
+    assert list(credential.config()) == ["http.https://github.example:8443/.extraHeader"]
+    assert "hunter2" not in repr(credential)
+    said = await git("config", "--get-regexp", "extraheader", cwd=local.copy.tree, credential=credential)
+    assert "Authorization: Basic" in said.out
+    assert "hunter2" not in " ".join(os.environ.values())
+
+
+async def test_git_sees_nothing_of_the_processs_own_secrets(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
+    monkeypatch.setenv("RIG_TOKEN", "secret-token")
+    said = await git("-c", "alias.env=!env", "env", cwd=local.copy.tree)
+    assert "secret" not in said.out
