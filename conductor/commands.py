@@ -12,7 +12,12 @@ from conductor.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class ObserveIssue:
-    """GitHub shows the issue like this; `approver` is who set the label and may write, else None."""
+    """GitHub shows the issue like this.
+
+    Attributes:
+        approver: Who set the label, if they may write.
+        labelling: Numbers the settings of the label: a later one has a higher number.
+    """
 
     repository_id: int
     repository: str
@@ -27,6 +32,7 @@ class ObserveIssue:
     base: str
     approver: str | None
     ready: bool
+    labelling: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,10 +132,10 @@ class RecordMerged:
 
 @dataclass(frozen=True)
 class RecordMergeRefused:
-    """GitHub did not merge, in its own words."""
+    """The pull request was not merged at `head`; each reason is a sentence."""
 
     head: str
-    reason: str
+    reasons: list[str]
 
 
 @dataclass(frozen=True)

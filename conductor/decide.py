@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import msgspec
-
 from conductor import commands as c
 from conductor import events as e
+from conductor.claimed import by_holder, expire
 from conductor.evolve import fold
 from conductor.gate import Merge, Refuse, Wait, gate
 from conductor.issue import Holder, Issue, offer
 from conductor.lifecycle import TERMINAL
 from conductor.observe import observe_pull_request
-from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, NotFound, Superseded
+from servers.kit.errors import Conflict, Forbidden, NotFound
 
 READY_LABEL = "agent-ready"
-STRIKES = 2
-MAX_REVIEWS = 5
 MAX_CI_FAILURES = 3
 
 
@@ -28,8 +25,8 @@ def decide(issue: Issue, command: c.Command) -> list[e.Event]:
         Refused: The command is not allowed now; the message says why and what to do.
     """
     events = _decide(issue, command)
-    fold(events, issue)  # refuses what the lifecycle does not know
-    return events
+    after = fold(events, issue)  # refuses what the lifecycle does not know
+    return events + _green_again(after)
 
 
 def _decide(issue: Issue, command: c.Command) -> list[e.Event]:
@@ -41,12 +38,13 @@ def _decide(issue: Issue, command: c.Command) -> list[e.Event]:
         case c.Assign():
             return _assign(issue, command)
         case c.ExpireLease():
-            return _expire(issue, command)
-        case c.RecordMerged(head=head, sha=sha, by=by):
-            return [] if issue.merged else [e.Merged(head=head, sha=sha, by=by), e.IssueDone()]
-        case c.RecordMergeRefused(head=head, reason=reason):
-            known = issue.status != "merging"
-            return [] if known else [e.MergeGateWaiting(head=head, reasons=[f"GitHub did not merge it: {reason}"])]
+            return expire(issue, command)
+        case c.RecordMerged():
+            return _merged(issue, command)
+        case c.RecordMergeRefused(head=head, reasons=reasons):
+            pull = issue.pull_request
+            current = issue.status == "merging" and pull is not None and pull.head == head
+            return [e.MergeGateWaiting(head=head, reasons=reasons)] if current else []
         case c.RecordEffectFailed(effect=effect, error=error):
             over = issue.status in TERMINAL or issue.status in ("new", "escalated")
             return (
@@ -55,13 +53,30 @@ def _decide(issue: Issue, command: c.Command) -> list[e.Event]:
         case c.Approve() | c.Prioritize() | c.Cancel() | c.Reassign() | c.DecideGate():
             return _by_person(issue, command)
         case _:
-            return _by_holder(issue, command, _holder(issue, command))
+            return by_holder(issue, command)
+
+
+def _merged(issue: Issue, merge: c.RecordMerged) -> list[e.Event]:
+    merged = e.Merged(head=merge.head, sha=merge.sha, by=merge.by)
+    if issue.merged or issue.status == "done":
+        return []
+    return [merged] if issue.status == "cancelled" else [merged, e.IssueDone()]
+
+
+def _green_again(issue: Issue) -> list[e.Event]:
+    """A failed check that was run again and passed asks for no repair any more: the head is judged anew."""
+    pull = issue.pull_request
+    if pull is None or issue.holder is not None or (issue.rework, pull.checks) != ("ci_failed", "passed"):
+        return []
+    waits = issue.status in ("queued", "changes_requested")
+    return [e.PrUpdated(number=pull.number, head=pull.head)] if waits else []
 
 
 def _observe_issue(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
-    if issue.status == "new" or (issue.status in TERMINAL and seen.open):
-        return [_approval(seen, seen.approver)] if seen.ready and seen.open and seen.approver else []
-    if issue.status in TERMINAL or issue.status == "merging":
+    if issue.status == "new" or issue.status in TERMINAL:
+        anew = issue.status == "new" or seen.labelling > issue.labelling
+        return [_approval(seen, seen.approver)] if anew and seen.ready and seen.open and seen.approver else []
+    if issue.merged or issue.status == "merging":
         return []  # our own merge closes the issue
     if not seen.open:
         return [e.IssueCancelled(reason="The issue was closed on GitHub.", by="github")]
@@ -85,6 +100,7 @@ def _approval(seen: c.ObserveIssue, by: str) -> e.IssueApproved:
         stack=seen.stack,
         base=seen.base,
         approved_by=by,
+        labelling=seen.labelling,
     )
 
 
@@ -129,9 +145,19 @@ def _assign(issue: Issue, ask: c.Assign) -> list[e.Event]:
 
 
 def _hand_over(issue: Issue, holder: Holder, ask: c.Assign) -> list[e.Event]:
-    """A restarted process goes on where it was, under a new fence that shuts the old process out."""
+    """A restarted process goes on where it was, under a new fence that shuts the old process out.
+
+    Where the work was handed in already, or has become pointless, the claim just ends.
+    """
     left = e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="released", note="The process restarted.")
-    return [left, _assignment(fold([left], issue), holder.kind, ask)]
+    free = fold([left], issue)
+    again = offer(free)
+    fits = again is not None and again.role in (ask.role, _role(holder.kind)) and ask.agent not in again.excluded
+    return [left, _assignment(free, again.kind, ask)] if again and fits else [left]
+
+
+def _role(kind: e.Kind) -> str:
+    return "review" if kind == "review" else "dev"
 
 
 def _assignment(issue: Issue, kind: e.Kind, ask: c.Assign) -> e.Event:
@@ -158,124 +184,6 @@ def _assignment(issue: Issue, kind: e.Kind, ask: c.Assign) -> e.Event:
     )
 
 
-def _expire(issue: Issue, lapse: c.ExpireLease) -> list[e.Event]:
-    holder = issue.holder
-    if holder is None or holder.fence != lapse.fence:
-        return []
-    if not lapse.started:
-        return [e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="never_started")]
-    return _strike(issue, [e.LeaseExpired(agent=holder.agent, fence=holder.fence)])
-
-
-def _strike(issue: Issue, events: list[e.Event]) -> list[e.Event]:
-    """Another try after the first strike, a person after the second; work already handed in is no failure."""
-    after = fold(events, issue)
-    if after.strikes >= STRIKES and after.status in ("queued", "stuck", "in_review"):
-        return [*events, e.Escalated(cause=f"{after.strikes} attempts failed.", evidence=after.evidence)]
-    if after.status == "stuck":
-        return [*events, e.IssueUnassigned(agent=after.struck[-1], fence=after.fence, reason="released")]
-    return events
-
-
-def _holder(issue: Issue, command: c.Held) -> Holder:
-    """The proof that the caller holds the issue.
-
-    Raises:
-        Superseded: Another process of the same instance took over.
-        Fenced: Somebody else has it, or nobody.
-    """
-    holder = issue.holder
-    said = (command.agent, command.fence, command.instance, command.boot)
-    if holder and said == (holder.agent, holder.fence, holder.instance, holder.boot):
-        return holder
-    if (
-        holder
-        and (holder.agent, holder.instance) == (command.agent, command.instance)
-        and holder.boot != command.boot
-    ):
-        raise Superseded(f"Another process of {command.instance} took {issue.key} over. Stop; do not write any more.")
-    state = f"{holder.agent} has it now" if holder else f"it is {issue.status}"
-    raise Fenced(f"Your claim on {issue.key} (fence {command.fence}) is over: {state}. Stop; do not write any more.")
-
-
-def _by_holder(issue: Issue, command: c.Held, holder: Holder) -> list[e.Event]:
-    match command:
-        case c.StartWork(agent=agent, fence=fence):
-            return [e.WorkStarted(agent=agent, fence=fence)] if issue.status == "assigned" else []
-        case c.ReportBranch(branch=branch, fence=fence):
-            return [e.BranchCreated(branch=branch, fence=fence)]
-        case c.ReportPullRequest():
-            return _report_pull_request(issue, command, holder)
-        case c.ReportGuardBlocked(agent=agent, tool=tool, reason=reason):
-            return [e.GuardBlocked(agent=agent, tool=tool, reason=reason)]
-        case c.Complete(summary=summary):
-            return _complete(issue, holder, summary)
-        case c.Release(reason=reason):
-            return [e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="released", note=reason)]
-        case c.ReportStuck(reason=reason, error_class=error_class, evidence=evidence):
-            stuck = e.AgentStuck(
-                agent=holder.agent, fence=holder.fence, reason=reason, error_class=error_class, evidence=evidence
-            )
-            return _strike(issue, [stuck])
-        case c.SubmitReview():
-            return _review(issue, command, holder)
-        case _:
-            raise InvalidInput(f"{type(command).__name__} is not something a holder may ask.")
-
-
-def _report_pull_request(issue: Issue, report: c.ReportPullRequest, holder: Holder) -> list[e.Event]:
-    if holder.kind == "review":
-        raise Forbidden("A reviewer does not push.")
-    known = issue.pull_request
-    if known is None:
-        return [
-            e.PrCreated(
-                number=report.number,
-                url=report.url,
-                head=report.head,
-                branch=issue.branch,
-                author=holder.agent,
-                fence=holder.fence,
-            )
-        ]
-    if known.number != report.number:
-        raise Conflict(f"{issue.key} already has pull request #{known.number}.")
-    return (
-        [] if known.head == report.head else [e.PrUpdated(number=known.number, head=report.head, fence=holder.fence)]
-    )
-
-
-def _complete(issue: Issue, holder: Holder, summary: str) -> list[e.Event]:
-    done = e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed", note=summary)
-    if holder.kind == "review":
-        raise Conflict("The review is not submitted yet. Call submit_review.")
-    if issue.status in ("assigned", "in_progress"):
-        raise Conflict(f"{issue.key} has no pull request at a new head yet. Report PR_CREATED or PR_UPDATED first.")
-    return [done]
-
-
-def _review(issue: Issue, review: c.SubmitReview, holder: Holder) -> list[e.Event]:
-    pull = issue.pull_request
-    done = e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed")
-    if holder.kind != "review" or pull is None:
-        raise Forbidden(f"Your claim on {issue.key} is not a review.")
-    if issue.status != "in_review" or pull.head != review.head:
-        return [msgspec.structs.replace(done, note=f"The head moved to {pull.head[:7]}; the verdict does not count.")]
-    verdict = e.ReviewPassed if review.verdict == "approve" else e.ReviewDisputed
-    said = verdict(
-        agent=holder.agent,
-        head=review.head,
-        summary=review.summary,
-        comments=review.comments,
-        fence=holder.fence,
-    )
-    events: list[e.Event] = [said, done]
-    if review.verdict == "request_changes" and issue.reviews + 1 >= MAX_REVIEWS:
-        cause = f"{issue.reviews + 1} reviews did not lead to an approval."
-        events += [e.ReviewLoopExceeded(rounds=issue.reviews + 1), e.Escalated(cause=cause, evidence=review.summary)]
-    return events
-
-
 def _by_person(
     issue: Issue, command: c.Approve | c.Prioritize | c.Cancel | c.Reassign | c.DecideGate
 ) -> list[e.Event]:
@@ -284,7 +192,7 @@ def _by_person(
     match command:
         case c.Approve(by=by):
             decided = e.EscalationDecided(by=by, decision="retry")
-            return [decided] if issue.status == "escalated" else []
+            return _try_again(issue, decided) if issue.status == "escalated" else []
         case c.Prioritize(priority=priority, by=by):
             return [] if priority == issue.priority else [e.IssuePrioritized(priority=priority, by=by)]
         case c.Cancel(reason=reason, by=by):
@@ -300,13 +208,21 @@ def _by_person(
             return _decide_gate(issue, command)
 
 
+def _try_again(issue: Issue, decided: e.EscalationDecided) -> list[e.Event]:
+    """Work goes on; a pull request of which nothing was asked is looked at and judged anew."""
+    after = fold([decided], issue)
+    pull = after.pull_request
+    judged = pull is not None and after.rework is None
+    return [decided, e.PrUpdated(number=pull.number, head=pull.head)] if pull and judged else [decided]
+
+
 def _decide_gate(issue: Issue, answer: c.DecideGate) -> list[e.Event]:
     if issue.status == "escalated":
         decided = e.EscalationDecided(
             by=answer.by, decision="retry" if answer.approve else "cancel", note=answer.note
         )
         cancelled = e.IssueCancelled(reason=answer.note or "A person decided so.", by=answer.by)
-        return [decided] if answer.approve else [decided, cancelled]
+        return _try_again(issue, decided) if answer.approve else [decided, cancelled]
     if issue.status != "awaiting_human" or issue.pull_request is None:
         raise Conflict(f"{issue.key} does not wait for a decision; it is {issue.status}.")
     kind = e.HumanGateApproved if answer.approve else e.HumanGateRejected

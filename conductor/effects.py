@@ -44,18 +44,23 @@ class Due:
 class Effects:
     """Works off the effects table; several processes may do so at once."""
 
-    def __init__(self, store: Store, github: GitHub, policy: Policy, concurrency: int = 8) -> None:
+    def __init__(self, store: Store, github: GitHub, policy: Policy, concurrency: int = 4) -> None:
         self.store = store
         self.github = github
         self.policy = policy
         self._concurrency = concurrency
 
     async def run(self) -> None:
-        """Do effects for ever."""
+        """Do effects for ever; a slow one holds up its lane and nothing else."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._concurrency):
+                group.create_task(self._work_on())
+
+    async def _work_on(self) -> None:
         while True:
             seen = self.store.wake.count(EFFECTS)
             try:
-                if await self.work():
+                if await self.work(1):
                     continue
                 pause = await self._until_next()
             except Unavailable as error:
@@ -63,10 +68,10 @@ class Effects:
                 pause = 0.5
             await self.store.wake.wait(EFFECTS, pause, seen)
 
-    async def work(self) -> int:
-        """Do what is due now; how many effects that were."""
+    async def work(self, limit: int = 100) -> int:
+        """Do what is due now, at most `limit` effects; how many there were."""
         async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["lease"], self._concurrency, LEASE_SECONDS)
+            rows = await connection.fetch(SQL["lease"], limit, LEASE_SECONDS)
         await asyncio.gather(*(self._do(Due(**dict(row.items()))) for row in rows))
         return len(rows)
 
@@ -171,7 +176,7 @@ class Effects:
         verdict = gate(issue, pull, self.policy)
         if pull.state != "merged" and (not isinstance(verdict, Merge) or verdict.head != head):
             reasons = ["The head moved."] if isinstance(verdict, Merge) else verdict.reasons
-            outcome: c.Command = c.RecordMergeRefused(head, " ".join(reasons))
+            outcome: c.Command = c.RecordMergeRefused(head, reasons)
         else:
             outcome = await self._merge(issue.repository, number, head, due)
         await handle(self.store, due.stream, outcome, "conductor", due.key)
@@ -180,7 +185,7 @@ class Effects:
         try:
             sha = await self.github.merge(repository, number, head, due.data["title"], due.data["message"])
         except (Conflict, Refused) as refused:
-            return c.RecordMergeRefused(head, str(refused))
+            return c.RecordMergeRefused(head, [f"GitHub did not merge it: {refused}"])
         return c.RecordMerged(head, sha, "rig")
 
 

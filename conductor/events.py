@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from servers.kit.errors import NotFound
+
 Priority = Literal["critical", "high", "normal"]
 Kind = Literal["implement", "review", "rework"]
 Why = Literal["ci_failed", "changes_requested", "merge_conflict"]
@@ -49,6 +51,7 @@ class IssueApproved(Event, frozen=True, kw_only=True):
     stack: str = ""
     base: str = "main"
     approved_by: str
+    labelling: int = 0
 
 
 class IssueAssigned(Event, frozen=True, kw_only=True):
@@ -362,11 +365,15 @@ TYPES: dict[str, type[Event]] = {cls.type: cls for cls in Event.__subclasses__()
 def decode(type_name: str, data: bytes | str | dict[str, Any]) -> Event:
     """The event that was stored as `type_name` with `data`.
 
+    Fields that this version does not know are left out, for a newer version may have written the event.
+
     Raises:
-        KeyError: No such type.
+        NotFound: This version knows no such type.
         msgspec.ValidationError: The data does not fit the type.
     """
-    cls = TYPES[type_name]
+    cls = TYPES.get(type_name)
+    if cls is None:
+        raise NotFound(f"This version of the rig knows no event {type_name}. A newer one wrote it: update the rig.")
     return msgspec.json.decode(data, type=cls) if isinstance(data, bytes | str) else msgspec.convert(data, cls)
 
 

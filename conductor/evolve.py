@@ -33,7 +33,7 @@ def fold(events: Iterable[e.Event], start: Issue | None = None) -> Issue:
 def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
     match event:
         case e.IssueApproved():
-            return _approved(event)
+            return _approved(issue, event)
         case e.IssuePrioritized(priority=priority):
             return {"priority": priority}
         case e.IssueAssigned():
@@ -47,23 +47,33 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
             return _struck(issue, agent, "The lease expired: no heartbeat came.")
         case e.AgentStuck(agent=agent, reason=reason, evidence=evidence):
             return _struck(issue, agent, f"{reason}\n{evidence}".strip())
-        case e.BranchCreated(branch=branch):
-            return {"branch": branch}
+        case e.BranchCreated(branch=branch, fence=fence):
+            return {"branch": branch, "branched": fence}
         case e.Escalated(cause=cause):
             return {"escalation": cause, "holder": None}
         case e.EscalationDecided():
-            return {"escalation": "", "strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
+            return _afresh(issue) | {"escalation": "", "strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
         case e.IssueCancelled():
             return {"holder": None}
         case _:
             return _about_pull_request(issue, event)
 
 
-def _approved(event: e.IssueApproved) -> dict[str, Any]:
-    fresh = Issue()  # approved again after an end: nothing but the fence outlives it
+def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
+    fresh = Issue()  # approved again after an end: only fence and attempt outlive it, for branches must not repeat
     kept = {name: getattr(fresh, name) for name in fresh.__struct_fields__ if name not in ("status", "fence")}
     said = {name: getattr(event, name) for name in event.__struct_fields__ if hasattr(fresh, name)}
-    return kept | said | {"branch": branch_name(event.number, event.title, 1)}
+    attempt = 1 if issue.status == "new" else issue.attempt + 1
+    return kept | said | {"attempt": attempt, "branch": branch_name(event.number, event.title, attempt)}
+
+
+def _afresh(issue: Issue) -> dict[str, Any]:
+    """Tried again after a person closed the pull request: a new attempt on a branch of its own."""
+    if issue.pull_request is None or not issue.pull_request.closed:
+        return {}
+    attempt = issue.attempt + 1
+    branch = branch_name(issue.number, issue.title, attempt)
+    return {**_NEW_HEAD, "pull_request": None, "attempt": attempt, "branch": branch}
 
 
 def branch_name(number: int, title: str, attempt: int) -> str:
@@ -99,18 +109,16 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {**_NEW_HEAD, "pull_request": _pull(issue, head=head, checks="unknown", approved_by=None)}
         case e.CiPassed():
             return {"pull_request": _pull(issue, checks="passed")}
+        case e.PrClosed():
+            words = issue.escalation or "The pull request was closed without being merged."
+            return {"pull_request": _pull(issue, closed=True), "holder": None, "escalation": words}
         case e.CiFailed(log=log):
-            rework: dict[str, Any] = {
-                "rework": "ci_failed",
-                "feedback": log,
-                "comments": [],
-                "ci_failures": issue.ci_failures + 1,
-            }
-            return {**rework, "pull_request": _pull(issue, checks="failed", approved_by=None)}
+            failed = _pull(issue, checks="failed", approved_by=None)
+            return {**_asked(issue, "ci_failed", log), "ci_failures": issue.ci_failures + 1, "pull_request": failed}
         case e.MergeConflict(base=base):
             words = f"The branch conflicts with {base}. Merge {base} into it and resolve the conflicts."
-            rework = {"rework": issue.rework or "merge_conflict", "feedback": f"{issue.feedback}\n\n{words}".strip()}
-            return {**rework, "pull_request": _pull(issue, conflicting=True, approved_by=None)}
+            conflicting = _pull(issue, conflicting=True, approved_by=None)
+            return {**_asked(issue, "merge_conflict", words), "pull_request": conflicting}
         case e.ReviewPassed(agent=agent):
             return {"pull_request": _pull(issue, approved_by=agent), "reviews": issue.reviews + 1, **_NO_STRIKES}
         case e.ReviewDisputed(summary=summary, comments=comments):
@@ -143,9 +151,13 @@ _NO_STRIKES: dict[str, Any] = {"strikes": 0, "struck": [], "evidence": ""}
 _NEW_HEAD: dict[str, Any] = {"rework": None, "feedback": "", "comments": [], "waiting_for": [], **_NO_STRIKES}
 
 
+def _asked(issue: Issue, why: e.Why, words: str) -> dict[str, Any]:
+    """A further thing to answer at the same head; what was asked before still stands."""
+    return {"rework": issue.rework or why, "feedback": f"{issue.feedback}\n\n{words}".strip()}
+
+
 def _pull(issue: Issue, **changes: Any) -> PullRequest | None:
     if issue.pull_request is None:
         return None
-    return msgspec.structs.replace(
-        issue.pull_request, **({"conflicting": False} if "head" in changes else {}), **changes
-    )
+    fresh = {"conflicting": False, "closed": False} if "head" in changes else {}
+    return msgspec.structs.replace(issue.pull_request, **fresh, **changes)

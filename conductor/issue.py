@@ -36,6 +36,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     checks: Checks = "unknown"
     approved_by: str | None = None
     conflicting: bool = False
+    closed: bool = False
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fence: The highest fence ever handed out; the next claim gets one more.
+        labelling: Which setting of the label started the work; the same one never starts it again.
+        branched: The fence under which the branch was last reported.
         authors: Agents that wrote code for the pull request; they never review it.
         strikes: Failed attempts at the current piece of work.
         rework: Why the author has to go on, and with what words.
@@ -62,6 +65,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     base: str = "main"
     attempt: int = 1
     fence: int = 0
+    labelling: int = 0
+    branched: int = 0
     holder: Holder | None = None
     authors: list[str] = []
     last_author: str | None = None

@@ -36,12 +36,12 @@ _STEPS: dict[str, dict[Status, Status]] = {
     },
     "ISSUE_CANCELLED": dict.fromkeys(ACTIVE, "cancelled"),
     "WORK_STARTED": {"assigned": "in_progress", "in_progress": "in_progress"},
-    "BRANCH_CREATED": {"assigned": "assigned", "in_progress": "in_progress"},
+    "BRANCH_CREATED": {status: status for status in _WITH_PULL_REQUEST},
     "PR_CREATED": {
         "queued": "in_review", "assigned": "in_review", "in_progress": "in_review", "stuck": "in_review",
     },
     "PR_UPDATED": {
-        "assigned": "assigned", "in_progress": "in_review", "in_review": "in_review",
+        "assigned": "in_review", "in_progress": "in_review", "in_review": "in_review",
         "changes_requested": "in_review",
         "ready_to_merge": "in_review", "merging": "in_review", "awaiting_human": "in_review", "queued": "in_review",
         "stuck": "stuck", "escalated": "escalated",
@@ -66,7 +66,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     "HUMAN_GATE_REJECTED": {"awaiting_human": "changes_requested"},
     "MERGE_GATE_WAITING": {"ready_to_merge": "ready_to_merge", "merging": "ready_to_merge"},
     "MERGE_GATE_PASSED": {"ready_to_merge": "merging"},
-    "MERGED": dict.fromkeys(_WITH_PULL_REQUEST, "merging"),
+    "MERGED": {**dict.fromkeys(_WITH_PULL_REQUEST, "merging"), "cancelled": "cancelled"},
     "DEPLOYED_STAGING": {"merging": "deploying", "deploying": "deploying"},
     "SMOKE_PASSED": {"deploying": "deploying"},
     "SMOKE_FAILED": {"deploying": "deploying"},

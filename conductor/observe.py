@@ -37,18 +37,18 @@ def _head(issue: Issue, pull: Snapshot) -> list[e.Event]:
             fence=fence,
         )
         return [created]
-    moved = known.head != pull.head_sha and pull.state == "open"
+    moved = (known.closed or known.head != pull.head_sha) and pull.state == "open"
     return [e.PrUpdated(number=pull.number, head=pull.head_sha, fence=fence)] if moved else []
 
 
 def _end(issue: Issue, pull: Snapshot) -> list[e.Event]:
+    known = issue.pull_request
     match pull.state:
-        case "merged":
+        case "merged" if issue.merged is None:
             return [e.Merged(head=pull.head_sha, sha=pull.merged_sha or "", by=pull.merged_by or ""), e.IssueDone()]
-        case "closed":
-            already = issue.status == "escalated"
-            return [] if already else [e.PrClosed(number=pull.number)]
-        case "open":
+        case "closed" if known is not None and not known.closed:
+            return [e.PrClosed(number=pull.number)]
+        case _:
             return []
 
 
