@@ -17,6 +17,7 @@ from conductor.gate import Policy
 from conductor.github import GitHubServer
 from conductor.intake import Intake
 from conductor.reconcile import Reconciler
+from conductor.replay import keep_current
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
 from conductor.store import Store, connection_of
@@ -65,6 +66,7 @@ async def open_desk(settings: ConductorSettings, service_token: Callable[[], str
     github = ToolClient(settings.github_server_url, service_token, attempts=3)
     async with open_pool(url, size=settings.pool_size) as pool:
         await migrate(pool, MIGRATIONS, name="conductor")
+        await keep_current(pool)
         wake = PostgresWake(pool.execute, origin=uuid4().hex)
         desk = _wire(settings, pool, wake, GitHubServer(github))
         loops = (

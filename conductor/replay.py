@@ -15,6 +15,7 @@ from conductor.records import issue_row
 from conductor.store import SQL as STORE_SQL
 from servers.kit.database import Connection, Pool, load_queries
 
+PROJECTION = 1  # raise it when `evolve` or the projection's columns change their meaning
 SQL = load_queries(Path(__file__).with_name("replay.sql"))
 
 
@@ -44,10 +45,23 @@ async def rebuild(pool: Pool) -> int:
     """Write the projection anew from the log, under the writer's lock; how many issues there are."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(STORE_SQL["lock"])
-        folded = await fold_all(connection)
-        rows = [issue_row(issue, version) for version, issue in folded.values()]
-        await connection.execute(SQL["clear"])
-        await connection.execute(STORE_SQL["write_issues"], rows)
+        return await _rebuild(connection)
+
+
+async def keep_current(pool: Pool) -> None:
+    """Build the projection anew if other code wrote it; of several starting processes the first one does."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(STORE_SQL["lock"])
+        if await connection.fetchval(SQL["projection_number"]) != PROJECTION:
+            await _rebuild(connection)
+
+
+async def _rebuild(connection: Connection) -> int:
+    folded = await fold_all(connection)
+    rows = [issue_row(issue, version) for version, issue in folded.values()]
+    await connection.execute(SQL["clear"])
+    await connection.execute(STORE_SQL["write_issues"], rows)
+    await connection.execute(SQL["set_projection_number"], PROJECTION)
     return len(rows)
 
 

@@ -10,3 +10,12 @@ SELECT stream, version, data FROM issues ORDER BY stream
 -- :name clear
 -- Empties the projection before it is written anew.
 DELETE FROM issues
+
+-- :name projection_number
+-- Which code wrote the projection.
+SELECT number FROM projections WHERE name = 'issues'
+
+-- :name set_projection_number
+-- Notes which code wrote the projection.
+INSERT INTO projections (name, number) VALUES ('issues', $1)
+ON CONFLICT (name) DO UPDATE SET number = excluded.number

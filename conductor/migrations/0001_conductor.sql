@@ -49,6 +49,12 @@ CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_nu
 CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
 CREATE INDEX issues_recent ON issues (updated_at DESC);
 
+-- The number of the code that wrote each projection; another number has it built anew from the log.
+CREATE TABLE projections (
+    name    text PRIMARY KEY,
+    number  int NOT NULL
+);
+
 -- Presence, not facts: who holds what until when, by the database's clock.
 CREATE TABLE claims (
     stream        text PRIMARY KEY,
