@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.cli.output import console, print_json, print_table
+from rig.cli.output import clean, console, print_json, print_table
 from servers.kit.errors import InvalidInput
 
+NOTHING = "The rig knows no issues yet. Label one `agent-ready`."
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -26,16 +27,14 @@ def list_issues(
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the issues that the rig knows, with their state."""
-    answer = _ask("list_issues", {"repository": repository, "state": state, "limit": limit})
-    issues = answer.get("issues", answer.get("result", []))
+    issues = _ask("list_issues", {"repository": repository, "state": state, "limit": limit})["result"]
     if json:
         print_json(issues)
-        return
-    if not issues:
-        console().print("The rig knows no issues yet. Label one `agent-ready`.")
-        return
-    columns = ("issue", "state", "priority", "agent", "title")
-    print_table(columns, ([one.get(name) or "" for name in columns] for one in issues))
+    elif not issues:
+        console().print("No such issues." if repository or state else NOTHING)
+    else:
+        columns = ("issue", "state", "priority", "holder", "title")
+        print_table(columns, ([one[name] or "" for name in columns] for one in issues))
 
 
 @app.callback()
@@ -58,21 +57,18 @@ def show(
     _print_issue(answer)
 
 
-def _print_issue(answer: dict[str, Any]) -> None:
-    head = answer.get("issue", answer)
-    head = head if isinstance(head, dict) else answer
-    console().print(f"{head.get('issue', '')}  {head.get('state', '')}  {head.get('title', '')}", markup=False)
-    rows = (
-        (str(event.get("recorded_at", ""))[:19], event.get("type", ""), event.get("actor", ""), _gist(event))
-        for event in answer.get("timeline", answer.get("events", []))
-    )
+def _print_issue(issue: dict[str, Any]) -> None:
+    console().print(f"{issue['issue']}  {issue['state']}  {clean(issue['title'])}", markup=False)
+    for reason in issue["waits_for"]:
+        console().print(f"  {clean(reason)}", markup=False)
+    rows = ((e["recorded_at"][:19], e["type"], e["actor"], _gist(e["data"])) for e in issue["timeline"])
     print_table(("when", "event", "by", "what"), rows)
 
 
-def _gist(event: dict[str, Any]) -> str:
-    data: dict[str, Any] = event.get("data") or {}
+def _gist(data: dict[str, Any]) -> str:
     text = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, "", [], {}))
-    return text if len(text) <= 120 else f"{text[:119]}…"
+    line = " ".join(text.split())
+    return line if len(line) <= 120 else f"{line[:119]}…"
 
 
 def _ask(tool: str, arguments: dict[str, Any]) -> Any:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from rig.cli.output import console, print_json, print_table
+from servers.kit.errors import Conflict, InvalidInput
+
+if TYPE_CHECKING:
+    from servers.kit.database import Pool
+
+T = TypeVar("T")
 
 
 def register(root: typer.Typer) -> None:
@@ -13,12 +24,107 @@ def register(root: typer.Typer) -> None:
     root.command()(replay)
 
 
-def migrate() -> None:
-    """Bring the database of RIG_DATABASE_URL to this version's tables."""
+def migrate(json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
+    """Bring the database to this version's tables; several at once do no harm."""
+    from conductor.app import MIGRATIONS
+    from servers.kit.database import migrate as apply
+
+    applied = _with_pool(lambda pool: apply(pool, MIGRATIONS, name="conductor"))
+    if json:
+        print_json({"applied": applied})
+    else:
+        console().print(f"Applied {', '.join(applied)}." if applied else "The database is up to date.")
 
 
 def replay(
-    until: Annotated[str | None, typer.Option(help="Position or time (ISO 8601) to stop at")] = None,
+    until: Annotated[str | None, typer.Option(help="Show the issues as they were then (ISO 8601)")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the projection anew from the log")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Show every issue's state as the events say it, up to now or to a moment in the past."""
+    """Fold the log anew: check that the projection equals it, show the past, or rebuild the projection."""
+    if until is not None:
+        _show_past(_moment(until), json)
+    elif rebuild:
+        _rebuild(json)
+    else:
+        _compare(json)
+
+
+def _show_past(moment: datetime, json: bool) -> None:
+    from conductor.replay import as_of
+
+    issues = _with_pool(lambda pool: as_of(pool, moment))
+    rows = [{"issue": i.key, "state": i.status, "attempt": i.attempt, "title": i.title} for i in issues]
+    if json:
+        print_json(rows)
+    else:
+        print_table(("issue", "state", "attempt", "title"), (row.values() for row in rows))
+
+
+def _rebuild(json: bool) -> None:
+    from conductor.replay import rebuild
+
+    count = _with_pool(rebuild)
+    if json:
+        print_json({"rebuilt": count})
+    else:
+        console().print(f"Wrote {count} issues anew from the log.")
+
+
+def _compare(json: bool) -> None:
+    from conductor.replay import differences
+
+    async def found(pool: Pool) -> list[str]:
+        return [difference async for difference in differences(pool)]
+
+    differing = _with_pool(found)
+    if json:
+        print_json({"differences": differing})
+    elif not differing:
+        console().print("The projection equals the log.")
+    if differing:
+        raise Conflict("\n".join([*differing, "`rig replay --rebuild` writes the projection anew."]))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is not a time; write it as 2026-11-20T10:15:00Z.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
+    import asyncio
+
+    from servers.kit.database import open_pool
+
+    async def run() -> T:
+        async with _database() as url, open_pool(url, size=2) as pool:
+            return await work(pool)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _database() -> AsyncGenerator[str]:
+    """The configured database; the embedded one is started if no `rig up` runs it."""
+    from rig.embedded.cluster import Cluster
+    from rig.embedded.first_start import DataFolder
+    from rig.embedded.postgres import DATABASE, ROLE, EmbeddedPostgres
+    from rig.embedded.settings import UpSettings
+
+    settings = UpSettings.load()
+    if given := settings.database_url.get_secret_value():
+        yield given
+        return
+    folder = DataFolder(settings.data_dir)
+    folder.make()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.locked())
+        except Conflict:
+            yield Cluster.at(folder.postgres).url(ROLE, DATABASE)
+            return
+        async with EmbeddedPostgres(folder.postgres) as postgres:
+            yield postgres.url

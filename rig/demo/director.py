@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import tempfile
 import time
+from collections import Counter, deque
+from collections.abc import Iterable
 from contextlib import aclosing
+from typing import Any, cast
 
 from rig.demo import follow, proof
 from rig.demo.screen import Lines, Screen, Terminal
@@ -14,7 +18,7 @@ from rig.demo.stage import Stage, staged
 from rig.demo.story import Tally
 from servers.kit.errors import Conflict, RigError, TimedOut, Unavailable
 
-LOG_TAIL = 25
+LOG_SHOWN, LOG_KEPT = 25, 20_000
 
 
 def main(*, issues: int, agents: int, keep: bool, as_json: bool, timeout: float) -> int:
@@ -43,11 +47,10 @@ async def _interruptible(screen: Screen, issues: int, agents: int, keep: bool, t
 async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: float) -> int:
     """Play the demo on `screen`."""
     screen.starting()
-    log: list[str] = []
+    log: deque[str] = deque(maxlen=LOG_KEPT)
 
     def heard(line: str) -> None:
         log.append(line)
-        del log[:-LOG_TAIL]
         _show_step(screen, line)
 
     code = 0
@@ -58,14 +61,26 @@ async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: 
                 await _play(stage, screen, issues, timeout)
             except RigError as error:
                 code = 1
-                screen.failed(str(error), [*log, *await stage.model.complaints()])
+                complaints = await stage.model.complaints()
+                screen.failed(str(error), [*_tail(log), *complaints], _write(log))
             if keep:
                 screen.kept(stage.url)
                 await asyncio.Event().wait()
     except RigError as error:
         code = 1
-        screen.failed(str(error), log)
+        screen.failed(str(error), _tail(log), _write(log))
     return code
+
+
+def _tail(log: Iterable[str]) -> list[str]:
+    return [_plain(line) for line in log][-LOG_SHOWN:]
+
+
+def _write(log: Iterable[str]) -> str:
+    """Keep the whole log of a failed demo; the file's path."""
+    with tempfile.NamedTemporaryFile("w", prefix="rig-demo-", suffix=".log", delete=False) as file:
+        file.writelines(f"{line}\n" for line in log)
+    return file.name
 
 
 async def _play(stage: Stage, screen: Screen, issues: int, timeout: float) -> None:
@@ -113,11 +128,38 @@ async def _prove(stage: Stage, tally: Tally) -> list[proof.Commit]:
     return await proof.prove(stage.bare, merged)
 
 
+def _record(line: str) -> dict[str, Any] | None:
+    """A line of the rig's log, if it is one."""
+    try:
+        record: Any = json.loads(line)
+    except ValueError:
+        return None
+    return cast(dict[str, Any], record) if isinstance(record, dict) else None
+
+
 def _show_step(screen: Screen, line: str) -> None:
     """Show what an agent says in its log that it is doing."""
-    try:
-        record = json.loads(line)
-    except ValueError:
+    record = _record(line)
+    if record is None:
         return
-    if isinstance(record, dict) and "step" in record and "instance" in record:
-        screen.step(str(record["instance"]), str(record["step"]))
+    match record.get("event"):
+        case "step":
+            screen.step(str(record.get("issue")), str(record.get("step")))
+        case "the model answered":
+            counts = Counter(str(name).rpartition("__")[2] for name in record.get("tools", []))
+            called = ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in counts.items())
+            screen.step(str(record.get("issue")), f"turn {record.get('turn')}: {called}")
+        case _:
+            pass
+
+
+def _plain(line: str) -> str:
+    """A line of the log as a person wants to read it: an exception by its last line."""
+    record = _record(line)
+    if record is None:
+        return line
+    rest = {k: v for k, v in record.items() if k not in ("event", "level", "logger", "timestamp", "exception")}
+    why = str(record.get("exception", "")).strip().splitlines()[-1:]
+    more = ", ".join([*(f"{name} {value}" for name, value in rest.items()), *why])
+    said = " / ".join(part.strip(" |+-") for part in str(record.get("event", "")).strip().splitlines()[-3:])
+    return f"{record.get('level', '')}: {said} {more}"[:500]

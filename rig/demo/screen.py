@@ -24,9 +24,9 @@ class Screen(Protocol):
     def starting(self) -> None: ...
     def ready(self, page: str, folder: str) -> None: ...
     def event(self, event: Event) -> None: ...
-    def step(self, instance: str, text: str) -> None: ...
+    def step(self, issue: str, text: str) -> None: ...
     def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None: ...
-    def failed(self, reason: str, log: list[str]) -> None: ...
+    def failed(self, reason: str, log: list[str], log_file: str) -> None: ...
     def kept(self, page: str) -> None: ...
 
 
@@ -41,7 +41,7 @@ class Lines:
     def event(self, event: Event) -> None:
         self._write(event)
 
-    def step(self, instance: str, text: str) -> None: ...
+    def step(self, issue: str, text: str) -> None: ...
 
     def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None:
         self._write(
@@ -57,8 +57,8 @@ class Lines:
             }
         )
 
-    def failed(self, reason: str, log: list[str]) -> None:
-        self._write({"result": "failed", "reason": reason, "log": log})
+    def failed(self, reason: str, log: list[str], log_file: str) -> None:
+        self._write({"result": "failed", "reason": reason, "log": log, "log_file": log_file})
 
     def kept(self, page: str) -> None: ...
 
@@ -74,7 +74,6 @@ class Terminal:
         self._console = console
         self._many = issues > 1
         self._started = time.monotonic()
-        self._last_step = ""
 
     def starting(self) -> None:
         """Say what is about to run, and what is not real about it."""
@@ -96,11 +95,10 @@ class Terminal:
         where = f"#{(event.get('issue') or '').rpartition('#')[2]} " if self._many else ""
         self._line(mark, kind, f"{where}{words}", style if kind not in WORKING else "cyan")
 
-    def step(self, instance: str, text: str) -> None:
-        said = f"{instance}: {text}"
-        if said != self._last_step and not self._many:
-            self._last_step = said
-            self._console.print(Text(f"{'':9}    {clean(said)}", style="dim"), no_wrap=True, overflow="ellipsis")
+    def step(self, issue: str, text: str) -> None:
+        if not self._many:
+            line = Text(f"{'':11}│ {clean(text)}", style="dim")
+            self._console.print(line, no_wrap=True, overflow="ellipsis")
 
     def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None:
         """The merged commits, what it took, and once more that the model was scripted."""
@@ -115,10 +113,12 @@ class Terminal:
             "scripted: its tokens are counted from real requests, its cost is what they would have cost."
         )
 
-    def failed(self, reason: str, log: list[str]) -> None:
+    def failed(self, reason: str, log: list[str], log_file: str) -> None:
+        """The end of the rig's log, why it failed, and where the whole log is."""
         for line in log:
             self._console.print(Text(clean(line), style="dim"))
         self._console.print(Text(f"The demo failed: {clean(reason)}", style="bold red"))
+        self._console.print(f"The whole log: {log_file}", markup=False)
 
     def kept(self, page: str) -> None:
         self._console.print(f"Everything goes on running. The page: {page}  –  Ctrl-C ends it.")
