@@ -13,6 +13,7 @@ from github import Auth, Github, GithubException, GithubIntegration
 from github.Requester import Requester
 from urllib3.util import Retry
 
+from servers.github.queries import graphql
 from servers.github.settings import Credential, GitHubSettings, TokenCredential
 from servers.kit.clock import Clock
 from servers.kit.errors import NotFound
@@ -98,11 +99,21 @@ class TokenAccount:
 
     def login(self) -> str:
         if self._login is None:
-            self._login = self._client.get_user().login
+            self._login = self._find_login()
         return self._login
 
     def git_token(self, repository: str, access: Literal["read", "write"]) -> GitToken:
         return GitToken(self._token, None)
+
+    def _find_login(self) -> str:
+        try:
+            return self._client.get_user().login
+        except GithubException as error:
+            if error.status != 403:
+                raise
+            # A token of an App's installation has no user, but GraphQL knows whom it speaks for.
+            _, answer = self._client.requester.graphql_query(graphql("viewer"), {})
+            return answer["data"]["viewer"]["login"]
 
 
 class AppAccount:

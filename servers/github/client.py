@@ -8,15 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from github import GithubException
 from github.Repository import Repository
+from requests.exceptions import RequestException, Timeout
 
 from servers.github.accounts import Account, GitToken, account
 from servers.github.failures import FAILURES, meaning
+from servers.github.queries import graphql
 from servers.github.settings import IDENTITIES, GitHubSettings, Identity
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.errors import Forbidden
@@ -145,13 +145,8 @@ def _ask(repo: Repository, name: str, variables: dict[str, Any], attempts: int) 
     for left in reversed(range(attempts)):
         try:
             return repo.requester.graphql_query(graphql(name), variables)[1]["data"]
-        except GithubException as error:
-            if error.status < 500 or not left:
+        except (GithubException, RequestException) as error:
+            answered = isinstance(error, GithubException) and error.status < 500
+            if answered or isinstance(error, Timeout) or not left:
                 raise
     raise AssertionError("unreachable")
-
-
-@cache
-def graphql(name: str) -> str:
-    """The text of one query."""
-    return (Path(__file__).parent / "graphql" / f"{name}.graphql").read_text(encoding="utf-8")

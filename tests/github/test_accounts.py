@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from github import Auth
 
+from rig.doubles.github.client import GitHubDouble
 from servers.kit.errors import Forbidden, NotFound
 from tests.github.conftest import OTHER, TALLY, Open, Rig, apps, register
 
@@ -69,6 +71,19 @@ async def _pushes(rig: Rig, repository: str, token: str) -> bool:
         stderr=asyncio.subprocess.DEVNULL,
     )
     return await git.wait() == 0
+
+
+async def test_an_installations_token_given_as_a_plain_token_knows_its_name(
+    open_rig: Open, app_key: tuple[str, str], double: GitHubDouble
+) -> None:
+    installation = await double.add_app(101, "the-conductor", app_key[1], "ada")
+    assertion = Auth.AppAuth(101, app_key[0]).token
+    answer = await double.api("POST", f"/app/installations/{installation}/access_tokens", assertion)
+    async with open_rig(github_token=answer.json()["token"]) as rig:
+        say: dict[str, Any] = {"repository": TALLY, "number": 1, "body": "x", "key": "k"}
+        service = await rig.service()
+        assert (await service.call("comment_on_issue", **say))["created"]
+        assert not (await service.call("comment_on_issue", **say))["created"]
 
 
 async def test_an_app_that_is_not_installed_says_so(open_rig: Open, app_key: tuple[str, str]) -> None:

@@ -29,9 +29,10 @@ async def test_a_read_is_repeated_until_github_answers(rig: Rig, kind: str) -> N
     assert (await (await rig.service()).call("get_issue", repository=TALLY, number=1))["number"] == 1
 
 
-async def test_a_graphql_read_is_repeated(rig: Rig) -> None:
+@pytest.mark.parametrize("kind", ["status", "cut"])
+async def test_a_graphql_read_is_repeated(rig: Rig, kind: str) -> None:
     pull = await rig.pull()
-    await rig.double.fault("status", "/api/graphql", count=2, status=502)
+    await rig.double.fault(kind, "/api/graphql", count=2, status=502)
     service = await rig.service()
     seen = await service.call("get_pull_request_snapshot", repository=TALLY, number=pull["number"])
     assert seen["number"] == pull["number"]

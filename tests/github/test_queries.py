@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-import servers.github
+from servers.github.queries import FOLDER
 
-QUERIES = sorted((Path(servers.github.__file__).parent / "graphql").glob("*.graphql"))
+QUERIES = sorted(FOLDER.glob("*.graphql"))
 SCHEMA = Path(__file__).parents[1] / "doubles" / "node_modules" / "@octokit" / "graphql-schema" / "schema.graphql"
 
 
