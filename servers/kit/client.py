@@ -17,7 +17,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.types import CallToolResult, TextContent, Tool
 
-from servers.kit.errors import Forbidden, InvalidInput, RigError, TooLarge, Unauthenticated, Unavailable, from_wire
+from servers.kit.errors import (
+    Forbidden,
+    InvalidInput,
+    RigError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    from_wire,
+    leaves,
+)
 
 PROTOCOL = "2026-07-28"
 Meta = Mapping[str, Any]
@@ -104,7 +113,7 @@ class ToolClient:
             return await getattr(client, method)(*args, **kwargs)
 
     def _meaning(self, status: int, error: BaseException) -> RigError:
-        text = "; ".join(str(leaf) or type(leaf).__name__ for leaf in _leaves(error))
+        text = "; ".join(str(leaf) or type(leaf).__name__ for leaf in leaves(error))
         match status:
             case 401:
                 return Unauthenticated(f"{self.url} does not accept the token. Get one with `rig token issue`.")
@@ -137,14 +146,6 @@ def _require_json(tool: str, *parts: object) -> None:
         json.dumps(parts, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"The arguments of {tool} are not JSON ({error}).") from error
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [
-            leaf for child in cast(BaseExceptionGroup[BaseException], error).exceptions for leaf in _leaves(child)
-        ]
-    return [error]
 
 
 def _answer(result: CallToolResult) -> Any:

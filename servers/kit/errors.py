@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 
 class RigError(Exception):
@@ -114,3 +114,10 @@ def from_wire(text: str) -> RigError:
         if cls.code() == code:
             return cls(message)
     return RigError(text)
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors of a group, whatever groups they stand in; an error that is none stands for itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for child in cast(BaseExceptionGroup[BaseException], error).exceptions for leaf in leaves(child)]
+    return [error]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -19,8 +19,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from servers.kit.auth import Verifier
+from servers.kit.errors import RigError, Unavailable, leaves
 from servers.kit.tools import Toolbox
 
 
@@ -135,12 +137,55 @@ def _health_routes(parts: Sequence[Part], states: dict[str, Any]) -> list[BaseRo
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 
 
+class _Server(uvicorn.Server):
+    """Ends after a signal like any other program that is done, instead of by that signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 async def serve_http(app: Starlette, host: str, port: int, grace_seconds: int = 10) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight get `grace_seconds` to finish."""
-    config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=grace_seconds
+    """Serve until SIGINT or SIGTERM; requests in flight get `grace_seconds` to finish.
+
+    Raises:
+        RigError: A part could not be opened or broke down; Unavailable where the log says why.
+    """
+    failures: list[BaseException] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except BaseException as error:
+            if scope["type"] == "lifespan":  # uvicorn would go on serving without what the parts opened
+                failures.append(error)
+                server.should_exit = True
+            raise
+
+    server = _Server(
+        uvicorn.Config(
+            watched,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=grace_seconds,
+        )
     )
-    await uvicorn.Server(config).serve()
+    try:
+        await server.serve()
+    except SystemExit as error:
+        raise _reason(failures, Unavailable(f"{host}:{port} cannot be served; the log says why.")) from error
+    if failures:
+        raise _reason(failures, failures[0])
+
+
+def _reason(failures: Sequence[BaseException], otherwise: BaseException) -> BaseException:
+    found = (leaf for failure in failures for leaf in leaves(failure) if isinstance(leaf, RigError))
+    return next(found, otherwise)
 
 
 async def serve_stdio(part: Part) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
+import httpx
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +27,7 @@ from servers.kit.errors import Fenced
 from servers.kit.serve import Part, build_app
 from servers.kit.tools import DESTRUCTIVE, READ, WRITE, CallerDep, Toolbox, state_of
 
+ROOT = Path(__file__).parents[2]
 tools = Toolbox("sample", "A sample.")
 
 
@@ -160,3 +165,58 @@ async def served(key: SigningKey) -> AsyncGenerator[Served]:
     app = build_app([Part(tools, opened, ready=ready)], Verifier.of(key), url, hosts=["rig.example.com"])
     async with running(app, int(url.rpartition(":")[2])) as server:
         yield Served(url, key, state, server, reasons)
+
+
+class Program:
+    """The sample as a process of its own, which can be killed and started again on its port."""
+
+    def __init__(self, folder: Path, port: int, grace: int, *arguments: str) -> None:
+        self.url, self._keyfile = f"http://127.0.0.1:{port}", folder / "key.pem"
+        self._arguments = [str(port), str(self._keyfile), str(grace), *arguments]
+        self.port = port
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.kit.sample", *self._arguments]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+    def token(self) -> str:
+        return SigningKey.load_or_create(self._keyfile).issue("dev-e", "dev", timedelta(hours=1))
+
+    def client(self, **options: Any) -> AbstractAsyncContextManager[ToolClient]:
+        token = self.token()
+        return tool_client(f"{self.url}/mcp/sample", lambda: token, **options)
+
+    async def answers(self) -> None:
+        """Wait until it serves."""
+        async with httpx.AsyncClient() as http, asyncio.timeout(30):
+            while True:
+                try:
+                    await http.get(f"{self.url}/healthz")
+                except httpx.HTTPError:
+                    assert self.process.poll() is None, self.said()
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+    def said(self) -> str:
+        """What it wrote until its end."""
+        return self.process.communicate(timeout=30)[1]
+
+
+class Start(Protocol):
+    def __call__(self, *arguments: str, grace: int = 2, port: int | None = None) -> Program: ...
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Generator[Start]:
+    started: list[Program] = []
+
+    def program(*arguments: str, grace: int = 2, port: int | None = None) -> Program:
+        started.append(Program(tmp_path, port or free_port(), grace, *arguments))
+        return started[-1]
+
+    yield program
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
