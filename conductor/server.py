@@ -29,7 +29,7 @@ class LineComment(BaseModel):
     body: str = Field(min_length=1, max_length=5000)
 
 
-@tools.tool(WRITE, AGENTS)
+@tools.tool(WRITE, AGENTS, at_hand=True)
 async def claim_assignment(
     desk: DeskDep,
     caller: CallerDep,
@@ -51,7 +51,7 @@ async def claim_assignment(
     return ClaimAnswer(assignment=assignment(claimed.issue, interval) if claimed else None)
 
 
-@tools.tool(WRITE)
+@tools.tool(WRITE, at_hand=True)
 async def heartbeat(
     desk: DeskDep, caller: CallerDep, claim: Claim | None = None, step: Short = "", note: Short = ""
 ) -> HeartbeatAnswer:
@@ -92,7 +92,7 @@ async def check_claim(
     return CheckAnswer(valid=True)
 
 
-@tools.tool(WRITE, ("dev", "review", "person", "hook"))
+@tools.tool(WRITE, ("dev", "review", "person", "hook"), at_hand=True)
 async def report_event(
     desk: DeskDep,
     caller: CallerDep,
@@ -109,14 +109,14 @@ async def report_event(
     return await report(desk, caller, type, claim, data or {})
 
 
-@tools.tool(WRITE, AGENTS)
+@tools.tool(WRITE, AGENTS, at_hand=True)
 async def complete_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, summary: Text = "") -> Progress:
     """Hand your work in and end the claim. Report PR_CREATED or PR_UPDATED first; reviews end with submit_review."""
     command = c.Complete(**held(caller, claim), summary=summary)
     return await run(desk, caller, "complete_assignment", claim.issue, command)
 
 
-@tools.tool(WRITE, AGENTS)
+@tools.tool(WRITE, AGENTS, at_hand=True)
 async def release_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, reason: Text) -> Progress:
     """Give work back without a strike, so that somebody else can take it."""
     command = c.Release(**held(caller, claim), reason=reason)
@@ -156,7 +156,7 @@ async def submit_review(
     return await run(desk, caller, "submit_review", claim.issue, command)
 
 
-@tools.tool(READ)
+@tools.tool(READ, at_hand=True)
 async def list_issues(
     desk: DeskDep,
     repository: Annotated[str | None, Field(description="owner/repo")] = None,
@@ -167,7 +167,7 @@ async def list_issues(
     return await views.list_issues(desk.pool, repository, state, limit)
 
 
-@tools.tool(READ)
+@tools.tool(READ, at_hand=True)
 async def get_issue(desk: DeskDep, issue: IssueArg) -> views.IssueDetail:
     """One issue with its whole timeline."""
     return await views.get_issue(desk.pool, await desk.dispatch.stream_of(issue))
@@ -183,7 +183,7 @@ async def list_events(
     return await views.events_after(desk.pool, after, limit)
 
 
-@tools.tool(READ)
+@tools.tool(READ, at_hand=True)
 async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     """Why an issue is not merged yet, in the same words as the commit status and the page."""
     _, state = await desk.store.load(await desk.dispatch.stream_of(issue))

@@ -103,6 +103,7 @@ class _Entry:
     fn: Callable[..., Awaitable[Any]]
     annotations: ToolAnnotations
     roles: frozenset[Role]
+    at_hand: bool
 
 
 class Toolbox:
@@ -119,12 +120,15 @@ class Toolbox:
         self._entries: dict[str, _Entry] = {}
 
     def tool(
-        self, annotations: ToolAnnotations, roles: Collection[Role] = ROLES
+        self, annotations: ToolAnnotations, roles: Collection[Role] = ROLES, at_hand: bool = False
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-        """Declare a module function as a tool that `roles` may call."""
+        """Declare a module function as a tool that `roles` may call.
+
+        Claude Code shows its model the tools that are `at_hand` from the start; others it has to search for.
+        """
 
         def declare(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-            self._entries[fn.__name__] = _Entry(_with_wire_errors(fn), annotations, frozenset(roles))
+            self._entries[fn.__name__] = _Entry(_with_wire_errors(fn), annotations, frozenset(roles), at_hand)
             return fn
 
         return declare
@@ -140,6 +144,7 @@ class Toolbox:
                 entry.fn,
                 description=inspect.getdoc(entry.fn),
                 annotations=entry.annotations,
+                meta={"anthropic/alwaysLoad": True} if entry.at_hand else None,
                 structured_output=False if _answers_text(entry.fn) else None,
             )
         mcp.middleware.append(self._admit)
