@@ -19,7 +19,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
@@ -124,7 +124,7 @@ class Served:
 
 
 @asynccontextmanager
-async def running(app: Starlette, port: int) -> AsyncGenerator[uvicorn.Server]:
+async def running(app: ASGIApp, port: int) -> AsyncGenerator[uvicorn.Server]:
     """An app on loopback for the length of the block."""
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
     serving = asyncio.create_task(server.serve())
