@@ -56,7 +56,7 @@ async def set_status(
     sha: Sha,
     context: Annotated[str, Field(description="Name of the status", min_length=1, max_length=100)],
     state: Annotated[StatusState, Field(description="success, failure, pending or error")],
-    description: Annotated[str, Field(description="One short line; cut after 140 characters", max_length=1000)],
+    description: Annotated[str, Field(description="One short line; cut after 140 characters", max_length=10_000)],
     access: AccessDep,
     target_url: Annotated[
         str | None, Field(description="Page that explains", max_length=1000, pattern=r"^https?://")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from servers.github.models import LineComment
 
+ROOM = 62_000  # of the 65,536 characters that GitHub takes, for what a review says besides its mark
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -38,7 +39,8 @@ def fold(body: str, comments: Sequence[LineComment]) -> str:
     if not comments:
         return body
     listed = "\n".join(f"- `{c.path}:{c.line}` {_indented(c.body)}" for c in comments)
-    return f"{body}\n\nOn lines outside the diff:\n\n{listed}".lstrip()
+    whole = f"{body}\n\nOn lines outside the diff:\n\n{listed}".lstrip()
+    return whole if len(whole) <= ROOM else f"{whole[:ROOM]}…"
 
 
 def _indented(body: str) -> str:

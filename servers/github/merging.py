@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from github.Repository import Repository as GitHubRepository
 from pydantic import Field
 
-from servers.github.arguments import As, Body, Number, Repository, Sha, Title
+from servers.github.arguments import As, Body, Number, Repository, Sha
 from servers.github.client import ask, mutate
 from servers.github.models import Merge, Queued
 from servers.github.toolbox import STEWARDS, AccessDep, tools
@@ -21,7 +21,7 @@ async def merge_pull_request(
     repository: Repository,
     number: Number,
     head_sha: Sha,
-    title: Title,
+    title: Annotated[str, Field(description="First line of the commit", min_length=1, max_length=400)],
     message: Body,
     access: AccessDep,
     method: Annotated[Literal["squash", "merge", "rebase"], Field(description="How")] = "squash",
@@ -41,7 +41,7 @@ async def merge_pull_request(
 
     def write(repo: GitHubRepository) -> Merge:
         done = repo.get_pull(number).merge(
-            commit_title=title, commit_message=message, merge_method=method, sha=head_sha
+            commit_title=" ".join(title.split()), commit_message=message, merge_method=method, sha=head_sha
         )
         return Merge(merged=done.merged, sha=done.sha)
 

@@ -15,8 +15,7 @@ Verdict = Literal["approve", "request_changes", "comment"]
 
 
 class RepositoryAnswer(BaseModel):
-    repository_id: int = Field(description="GitHub's number, which survives renaming")
-    id: int = Field(description="The same number")
+    id: int = Field(description="GitHub's number, which survives renaming")
     full_name: str
     default_branch: str
     private: bool
@@ -193,7 +192,7 @@ class Snapshot(BaseModel):
 
 class LineComment(BaseModel):
     path: str = Field(description="A file that the pull request changes", min_length=1, max_length=1000)
-    line: int = Field(description="Line number in the file at the head", ge=1, le=10_000_000)
+    line: int = Field(description="Line number in the file at the head", ge=1)
     body: str = Field(description="Markdown", min_length=1, max_length=10_000)
 
 

@@ -29,7 +29,6 @@ async def get_repository(repository: Repository, access: AccessDep) -> Repositor
 
     def read(repo: GitHubRepository) -> RepositoryAnswer:
         return RepositoryAnswer(
-            repository_id=repo.id,
             id=repo.id,
             full_name=repo.full_name,
             default_branch=repo.default_branch,

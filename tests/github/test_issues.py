@@ -16,7 +16,7 @@ async def test_an_issue_is_read_with_its_repository(rig: Rig) -> None:
     assert (issue["title"], issue["body"], issue["author"]) == ("Count faster", "Please.", "ada")
     assert (issue["state"], issue["labels"], issue["labeller"]) == ("open", [], None)
     repository = await service.call("get_repository", repository=TALLY)
-    assert issue["repository_id"] == repository["repository_id"] == repository["id"]
+    assert issue["repository_id"] == repository["id"]
     assert repository["default_branch"] == "main"
     assert repository["clone_url"] == f"{rig.double.url}/{TALLY}.git"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servers.github.lines import fold, shown_lines, split
+from servers.github.lines import ROOM, fold, shown_lines, split
 from servers.github.models import LineComment
 
 PATCH = (
@@ -30,3 +30,8 @@ def test_folding_keeps_every_word() -> None:
     assert fold("Summary.", [far]).startswith("Summary.\n\n")
     assert "- `a.py:10` one\n  two" in fold("", [far])
     assert fold("Summary.", []) == "Summary."
+
+
+def test_what_is_folded_fits_into_one_review() -> None:
+    far = [LineComment(path="a.py", line=10, body="x" * 10_000)] * 20
+    assert len(fold("Summary.", far)) == ROOM + 1

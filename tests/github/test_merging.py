@@ -11,7 +11,7 @@ from tests.github.conftest import TALLY, Rig
 
 
 def _merge(pull: dict[str, Any], **more: Any) -> dict[str, Any]:
-    said = {"title": "feat: one (#2)", "message": "Rig-Issue: ada/tally#1"}
+    said = {"title": "feat: one\n (#2)", "message": "Rig-Issue: ada/tally#1"}
     return {"repository": TALLY, "number": pull["number"], "head_sha": pull["head_sha"]} | said | more
 
 
