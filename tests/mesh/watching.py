@@ -47,7 +47,7 @@ class Watch:
                     self.tally.add(event)
                     self._came.notify_all()
 
-    async def next(self, kind: str, within: float = PATIENCE, **data: Any) -> Event:
+    async def next(self, kind: str, /, within: float = PATIENCE, **data: Any) -> Event:
         """The next event of `kind` with this data behind the last one that was waited for."""
 
         def found() -> bool:
