@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rig.doubles.github import checks, workflow
 from rig.doubles.github import repos as store
@@ -21,6 +22,7 @@ from rig.doubles.github.state import World
 
 AT_ONCE = 2
 LOG_LIMIT = 60_000
+BASH = ("bash", "--noprofile", "--norc", "-euo", "pipefail", "-c")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Ci:
                 conclusion, text = await run_job(folder, start, job)
         run.title = f"{job.name}: {conclusion}"
         run.summary = f"{len(job.steps)} steps at {start.sha[:7]}"
-        run.text = text[-LOG_LIMIT:]
+        run.text = text
         await checks.complete_run(self.world, start.repo, run, conclusion, bot)
 
 
@@ -123,19 +125,31 @@ async def checkout(repository: Path, sha: str) -> AsyncGenerator[Path]:
 
 async def run_job(folder: Path, start: Start, job: workflow.Job) -> tuple[str, str]:
     """Run a job's steps in order; the first that fails ends it. Answers conclusion and log."""
-    log: list[str] = []
+    log = folder.parent / "log"
+    with log.open("wb", buffering=0) as output:
+        conclusion = await _steps(folder, start, job, output)
+    return conclusion, await asyncio.to_thread(_tail, log)
+
+
+async def _steps(folder: Path, start: Start, job: workflow.Job, output: BinaryIO) -> str:
     try:
         async with asyncio.timeout(job.minutes * 60):
             for step in job.steps:
-                code, text = await _step(folder, environment(folder, start, job.env | step.env), step)
-                log += [f"##[group]Run {step.name}", step.run.rstrip(), "##[endgroup]", text.rstrip()]
+                output.write(f"##[group]Run {step.name}\n{step.run.rstrip()}\n##[endgroup]\n".encode())
+                code = await _step(folder, environment(folder, start, job.env | step.env), step, output)
                 if code and not step.continue_on_error:
-                    log.append(f"##[error]Process completed with exit code {code}.")
-                    return "failure", "\n".join(log)
+                    output.write(f"##[error]Process completed with exit code {code}.\n".encode())
+                    return "failure"
     except TimeoutError:
-        log.append(f"##[error]The job exceeded its limit of {job.minutes:g} minutes.")
-        return "timed_out", "\n".join(log)
-    return "success", "\n".join(log)
+        output.write(f"##[error]The job exceeded its limit of {job.minutes:g} minutes.\n".encode())
+        return "timed_out"
+    return "success"
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - LOG_LIMIT, 0))
+        return file.read().decode(errors="replace").replace("\0", "")
 
 
 def environment(folder: Path, start: Start, more: dict[str, str]) -> dict[str, str]:
@@ -155,27 +169,26 @@ def environment(folder: Path, start: Start, more: dict[str, str]) -> dict[str, s
     }
 
 
-async def _step(folder: Path, env: dict[str, str], step: workflow.Step) -> tuple[int, str]:
+async def _step(folder: Path, env: dict[str, str], step: workflow.Step, output: BinaryIO) -> int:
     if "${{" in step.run:
-        return 1, "Expressions (${{ … }}) are not evaluated here; use the environment instead."
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "--noprofile",
-        "--norc",
-        "-euo",
-        "pipefail",
-        "-c",
-        step.run,
-        cwd=folder / step.directory,
-        env=env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
+        output.write("Expressions (${{ … }}) are not evaluated here; use the environment instead.\n".encode())
+        return 1
     try:
-        out, _ = await process.communicate()
+        process = await asyncio.create_subprocess_exec(
+            *BASH,
+            step.run,
+            cwd=folder / step.directory,
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as problem:
+        output.write(f"{problem}\n".encode())
+        return 1
+    try:
+        return await process.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode or 0, out.decode(errors="replace")

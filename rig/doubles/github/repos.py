@@ -202,14 +202,6 @@ async def scratch_index(path: Path) -> AsyncGenerator[dict[str, str]]:
         yield {"GIT_INDEX_FILE": f"{folder}/index", "GIT_DIR": str(path)}
 
 
-async def tree_of_directory(path: Path, directory: Path) -> str:
-    """Store a directory of files, modes included, and answer its tree."""
-    async with scratch_index(path) as env:
-        options = ("-c", "core.bare=false", "-c", "core.autocrlf=false")
-        await git(directory, *options, "--work-tree=.", "add", "-A", "-f", "--", ".", env=env)
-        return (await git(directory, "write-tree", env=env)).text.strip()
-
-
 async def tree_with_file(path: Path, parent: str, file: str, content: bytes | None) -> str:
     """The tree of a commit with one file written, or removed."""
     async with scratch_index(path) as env:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.doubles.github import pushes
+from rig.doubles.github import importing, pushes
 from rig.doubles.github import repos as store
 from rig.doubles.github.errors import Refused, unprocessable
+from rig.doubles.github.importing import Change, File
 from rig.doubles.github.model import (
     ZERO,
     App,
@@ -182,46 +182,36 @@ async def add_repository(world: World, seed: SeedRepository) -> Repository:
     store.create(path, seed.default_branch)
     for label in seed.labels:
         world.label(made, label)
-    head = await _history(made, seed)
     world.repositories[seed.name.lower()] = made
-    if head:
-        await store.update_ref(path, f"refs/heads/{seed.default_branch}", head, ZERO)
-        made.refs[f"refs/heads/{seed.default_branch}"] = head
-        world.ci.pushed(made, seed.default_branch, head, ZERO)
+    if history := await asyncio.to_thread(_history, made, seed):
+        await importing.write(path, f"refs/heads/{seed.default_branch}", None, history)
+        made.refs = await store.refs(path)
+        world.ci.pushed(made, seed.default_branch, made.refs[f"refs/heads/{seed.default_branch}"], ZERO)
     return made
 
 
-async def _history(repo: Repository, seed: SeedRepository) -> str | None:
-    commits = list(seed.commits)
+def _history(repo: Repository, seed: SeedRepository) -> list[Change]:
+    """The planned commits, an hour apart, so that their names are the same every time."""
+    planned = [*seed.commits]
     if seed.directory or seed.files:
-        commits.insert(0, SeedCommit(directory=seed.directory, files=seed.files))
-    head: str | None = None
-    for position, planned in enumerate(commits):
-        name = planned.author or repo.owner.login
-        author = Person(name, planned.email or repo.owner.email, FIRST_COMMIT + timedelta(hours=position))
-        tree = await _tree(repo, head, planned)
-        parents = [head] if head else []
-        head = await store.commit_tree(repo.path, tree, parents, planned.message, author, author)
-    return head
+        planned.insert(0, SeedCommit(directory=seed.directory, files=seed.files))
+    return [_change(repo, one, position) for position, one in enumerate(planned)]
 
 
-async def _tree(repo: Repository, parent: str | None, planned: SeedCommit) -> str:
-    """The files of a commit: a whole directory, or the parent's with some written (None removes one)."""
-    if planned.directory is not None:
-        tree = await store.tree_of_directory(repo.path, planned.directory.resolve())
-    elif parent is not None:
-        tree = parent
-    else:
-        with tempfile.TemporaryDirectory() as empty:
-            tree = await store.tree_of_directory(repo.path, Path(empty))
-    for path, text in planned.files.items():
-        content = None if text is None else text.encode()
-        tree = await store.tree_with_file(repo.path, tree, path, content)
-    return tree if planned.files or planned.directory else (await store.commit(repo.path, tree)).tree
+def _change(repo: Repository, planned: SeedCommit, position: int) -> Change:
+    name, at = planned.author or repo.owner.login, FIRST_COMMIT + timedelta(hours=position)
+    found = importing.files_of(planned.directory) if planned.directory else {}
+    found |= _files(planned.files)
+    author = Person(name, planned.email or repo.owner.email, at)
+    return Change(author, planned.message, found, fresh=planned.directory is not None)
+
+
+def _files(files: dict[str, str | None]) -> dict[str, File]:
+    return {path: File(None if text is None else text.encode()) for path, text in files.items()}
 
 
 async def push_files(
-    world: World, repo: Repository, branch: str, login: str, message: str, files: dict[str, Any]
+    world: World, repo: Repository, branch: str, login: str, message: str, files: dict[str, str | None]
 ) -> str:
     """A commit on a branch as if that account had pushed it; the branch is made where it is missing."""
     async with repo.writing:
@@ -230,10 +220,9 @@ async def push_files(
         parent = old or repo.branch(repo.default_branch)
         if parent is None:
             raise unprocessable("the repository is empty")
-        tree = await _tree(repo, parent, SeedCommit(files=files))
-        author = Person(account.login, account.email, now())
-        made = await store.commit_tree(repo.path, tree, [parent], message, author, author)
-        await store.update_ref(repo.path, ref, made, old or ZERO)
+        change = Change(Person(account.login, account.email, now()), message, _files(files))
+        await importing.write(repo.path, ref, parent, [change])
+        made = (await store.refs(repo.path))[ref]
         repo.refs[ref] = made
         await pushes.moved(world, repo, account, ref, old or ZERO, made)
     return made

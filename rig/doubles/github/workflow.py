@@ -78,7 +78,17 @@ def read(path: str, text: str) -> Workflow:
         raise WorkflowInvalid(f"{path}: a workflow needs `on` and `jobs`")
     environment = _environment(document)
     found = [_job(str(key), mapping(value), environment) for key, value in jobs.items()]
+    _check_needs(path, {job.key: job.needs for job in found})
     return Workflow(str(document.get("name", PurePosixPath(path).stem)), _triggers(triggers), found)
+
+
+def _check_needs(path: str, needs: dict[str, list[str]]) -> None:
+    """Every job must be reachable by starting with those that need nothing."""
+    ready: set[str] = set()
+    while more := {key for key, names in needs.items() if key not in ready and ready.issuperset(names)}:
+        ready |= more
+    if waiting := sorted(needs.keys() - ready):
+        raise WorkflowInvalid(f"{path}: the jobs {', '.join(waiting)} need jobs that are not there or each other")
 
 
 def _triggers(value: object) -> Mapping:

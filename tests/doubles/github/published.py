@@ -63,7 +63,7 @@ class Published:
 
 
 def leaves(error: ValidationError) -> list[ValidationError]:
-    inner = cast(list[ValidationError], error.context or [])
+    inner = error.context or []
     return [leaf for each in inner for leaf in leaves(each)] if inner else [error]
 
 

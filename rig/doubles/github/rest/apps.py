@@ -10,7 +10,7 @@ from typing import cast
 from starlette.routing import Route
 
 from rig.doubles.github.call import HOURLY_LIMIT, Answer, Call, Reply, rest
-from rig.doubles.github.errors import Refused, not_found, unprocessable
+from rig.doubles.github.errors import Refused, invalid, not_found, unprocessable
 from rig.doubles.github.model import App, Delivery, Hook, Installation, Json, Token, now, stamp
 from rig.doubles.github.shapes import people, repos
 from rig.doubles.github.state import World
@@ -215,7 +215,7 @@ async def create_hook(call: Call) -> Answer:
         raise unprocessable(message="Validation Failed")
     events = cast(list[str], call.body.get("events") or ["push"])
     if any(h.url == config["url"] and h.repository is call.repository for h in call.world.hooks):
-        raise unprocessable("Hook already exists on this repository", message="Validation Failed")
+        raise invalid("Hook", "url", "custom", message="Hook already exists on this repository")
     hook = Hook(call.world.next_id(), config["url"], config.get("secret", ""), events, call.repository)
     call.world.hooks.append(hook)
     call.world.webhooks.ping(hook)

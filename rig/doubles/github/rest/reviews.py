@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from rig.doubles.github import reviews
 from rig.doubles.github.call import Answer, Call, Reply, rest
-from rig.doubles.github.errors import forbidden, invalid, not_found, unprocessable
+from rig.doubles.github.errors import forbidden, not_found, unprocessable
 from rig.doubles.github.model import Json, Review, ReviewComment, Thread
 from rig.doubles.github.reviews import Draft, Place
 from rig.doubles.github.shapes import pulls as shapes
@@ -36,7 +36,7 @@ def _objects(value: Any) -> list[Json]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in cast(list[Any], value)):
-        raise invalid("PullRequestReview", "comments")
+        raise unprocessable("comments must be a list of objects")
     return cast(list[Json], value)
 
 
