@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,6 +59,10 @@ class Crew:
                 raise InvalidInput(f"{path}: the name {character.name} is taken by another file.")
             self.catalogue[character.name] = character
             self.posts[character.name] = Post(path, limit or character.instances)
+        devs = frozenset(name for name, one in self.catalogue.items() if one.role == "dev")
+        for name, one in self.catalogue.items():
+            if one.role == "review":
+                self.posts[name] = replace(self.posts[name], follows=devs)
 
     def environment(self, settings: UpSettings, key: SigningKey, base: str) -> Callable[[str, int], dict[str, str]]:
         """What a process may see: a short list of this process's variables, and its own token and place."""

@@ -28,10 +28,15 @@ Environment = Callable[[str, int], dict[str, str]]
 
 @dataclass(frozen=True)
 class Post:
-    """A character whose agents may be started."""
+    """A character whose agents may be started.
+
+    Attributes:
+        follows: Characters after whom this one's turn comes: when one of them starts, so does one of this.
+    """
 
     path: Path
     instances: int
+    follows: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -117,8 +122,16 @@ class Launcher:
                     due = min(due, wait)
                     continue
                 await self._start(name, number, slot)
+                await self._start_followers(name)
                 lacking -= 1
         return due
+
+    async def _start_followers(self, name: str) -> None:
+        """Let whoever comes next start up while the first still works."""
+        for other, post in self.posts.items():
+            slots = [self._slot(other, number) for number in range(post.instances)]
+            if name in post.follows and not any(slot.process for slot in slots):
+                await self._start(other, 0, slots[0])
 
     def _slot(self, name: str, number: int) -> _Slot:
         return self._slots.setdefault((name, number), _Slot())

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,8 @@ if mode == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stdin.read()
 """
+
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 class Crew:
@@ -59,76 +63,88 @@ class Crew:
         return sorted(path.name.partition(".")[0] for path in self.box.iterdir())
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not true():  # noqa: ASYNC110 - other processes change what is waited for
-            await asyncio.sleep(0.01)
-
-
 @contextlib.asynccontextmanager
-async def launched(folder: Path, mode: str = "work", instances: int = 2) -> AsyncGenerator[Crew]:
-    crew = Crew(folder, mode, instances)
-    running = asyncio.create_task(crew.launcher.run())
+async def running(crew: Crew) -> AsyncGenerator[Crew]:
+    task = asyncio.create_task(crew.launcher.run())
     try:
         yield crew
     finally:
-        running.cancel()
+        task.cancel()
         await crew.launcher.stop()
 
 
-async def test_nothing_runs_while_nothing_is_wanted(tmp_path: Path) -> None:
+def launched(folder: Path, mode: str = "work", instances: int = 2) -> AbstractAsyncContextManager[Crew]:
+    return running(Crew(folder, mode, instances))
+
+
+async def test_nothing_runs_while_nothing_is_wanted(tmp_path: Path, eventually: Eventually) -> None:
     async with launched(tmp_path) as crew:
         await crew.want(0)
         assert crew.launcher.running() == {}
 
 
-async def test_it_starts_as_many_as_are_wanted_up_to_the_limit(tmp_path: Path) -> None:
+async def test_it_starts_as_many_as_are_wanted_up_to_the_limit(tmp_path: Path, eventually: Eventually) -> None:
     async with launched(tmp_path) as crew:
         await crew.want(1)
-        await until(lambda: crew.starts() == ["dev-0"])
+        await eventually(lambda: crew.starts() == ["dev-0"])
         await crew.want(9)
-        await until(lambda: crew.starts() == ["dev-0", "dev-1"])
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-1"])
         assert len(crew.launcher.running()) == 2
 
 
-async def test_an_agent_that_ended_idle_is_started_again_when_work_comes(tmp_path: Path) -> None:
+async def test_an_agent_that_ended_idle_is_started_again_when_work_comes(
+    tmp_path: Path, eventually: Eventually
+) -> None:
     async with launched(tmp_path, "idle", instances=1) as crew:
         await crew.want(1)
-        await until(lambda: len(crew.starts()) >= 2)
+        await eventually(lambda: len(crew.starts()) >= 2)
         assert set(crew.starts()) == {"dev-0"}
 
 
-async def test_an_agent_that_crashes_is_started_again_under_the_same_name(tmp_path: Path) -> None:
+async def test_an_agent_that_crashes_is_started_again_under_the_same_name(
+    tmp_path: Path, eventually: Eventually
+) -> None:
     async with launched(tmp_path, "crash", instances=1) as crew:
         await crew.want(1)
-        await until(lambda: crew.starts() == ["dev-0"] * 3)
-        await until(lambda: list(crew.launcher.running()) == ["dev-0"])
+        await eventually(lambda: crew.starts() == ["dev-0"] * 3)
+        await eventually(lambda: list(crew.launcher.running()) == ["dev-0"])
 
 
-async def test_a_killed_agent_is_replaced(tmp_path: Path) -> None:
+async def test_a_killed_agent_is_replaced(tmp_path: Path, eventually: Eventually) -> None:
     async with launched(tmp_path, instances=1) as crew:
         await crew.want(1)
-        await until(lambda: crew.starts() == ["dev-0"])
+        await eventually(lambda: crew.starts() == ["dev-0"])
         os.kill(crew.launcher.running()["dev-0"], signal.SIGKILL)
-        await until(lambda: crew.starts() == ["dev-0", "dev-0"])
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-0"])
 
 
 async def test_the_child_sees_only_the_environment_it_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RIG_WEBHOOK_SECRET", "not for agents")
     async with launched(tmp_path) as crew:
         await crew.want(1)
-        await until(lambda: any(path.read_text() for path in crew.box.iterdir()))
+        await eventually(lambda: any(path.read_text() for path in crew.box.iterdir()))
         seen = json.loads(next(crew.box.iterdir()).read_text())
         assert {"BOX", "RIG_INSTANCE"} <= set(seen)
         assert "RIG_WEBHOOK_SECRET" not in seen
 
 
-async def test_stop_ends_even_an_agent_that_ignores_the_request(tmp_path: Path) -> None:
+async def test_stop_ends_even_an_agent_that_ignores_the_request(tmp_path: Path, eventually: Eventually) -> None:
     async with launched(tmp_path, "stubborn", instances=1) as crew:
         await crew.want(1)
-        await until(lambda: crew.starts() == ["dev-0"])
+        await eventually(lambda: crew.starts() == ["dev-0"])
         pid = crew.launcher.running()["dev-0"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_whoever_comes_next_starts_with_the_first_and_once_only(tmp_path: Path, eventually: Eventually) -> None:
+    crew = Crew(tmp_path, "work", 2)
+    posts = {**crew.launcher.posts, "review": Post(Path("/posts/review/work"), 1, frozenset({"dev"}))}
+    crew.launcher = replace(crew.launcher, posts=posts)
+    async with running(crew):
+        await crew.want(1)
+        await eventually(lambda: crew.starts() == ["dev-0", "review-0"])
+        await crew.want(2)
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-1", "review-0"])
