@@ -75,17 +75,18 @@ class Loop(Generic[Result]):
         results = await self._toolbelt.use([use for use in answer.uses if use not in local])
         self._seen.extend(f"← {result.text[:300]}" for result in results if result.is_error)
         said = {result.id: result for result in results}
-        for use in local:
-            ended = await self._end(use, alone=len(local) == 1)
+        if local:
+            ended = await self._end(local)
             if not isinstance(ended, str):
                 return ended
             self._seen.append(f"← {ended[:300]}")
-            said[use.id] = ToolResult(use.id, ended, is_error=True)
+            said |= {use.id: ToolResult(use.id, ended, is_error=True) for use in local}
         return [said[use.id] for use in answer.uses]
 
-    async def _end(self, use: ToolUse, alone: bool) -> Result | str:
+    async def _end(self, uses: Sequence[ToolUse]) -> Result | str:
         """The result if it holds, else what is wrong with it."""
-        if use.problem or not alone:
+        use = uses[0]
+        if use.problem or len(uses) > 1:
             return self._refused(use.problem or "Hand in one result, once.")
         try:
             if use.name == GIVE_UP:

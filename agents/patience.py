@@ -17,7 +17,7 @@ async def patiently(seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
     """What `attempt` gives, tried again for up to `seconds` while it raises Unavailable."""
     attempts = None if seconds > 0 else 1
     async for retry in stamina.retry_context(
-        on=Unavailable, attempts=attempts, timeout=seconds or None, wait_initial=0.1, wait_max=10
+        on=Unavailable, attempts=attempts, timeout=seconds or None, wait_initial=0.2, wait_max=10, wait_jitter=0.2
     ):
         with retry:
             return await attempt()

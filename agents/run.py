@@ -47,7 +47,6 @@ def main(path: Path) -> int:
     try:
         settings = AgentSettings.load()
         logs.configure(settings.log_level)
-        _hide()
         character = characters.load(path)
         providers.require_key(settings)
         if settings.parent_pipe:
@@ -62,6 +61,7 @@ def main(path: Path) -> int:
 
 
 async def _run_until_signal(character: Character, settings: AgentSettings) -> int:
+    _hide()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp
 
 from agents.git import Credential
 from agents.workspace import WorkingCopy
 from rig.doubles.anthropic.app import create_app
-from rig.doubles.anthropic.request import MessagesRequest
-from rig.doubles.anthropic.script import Play, Turn, replay
 from rig.doubles.github.client import GitHubDouble
 from servers.github.server import part as github_part
 from servers.github.settings import GitHubSettings
 from servers.kit.auth import SigningKey, Verifier
 from servers.kit.serve import Part, build_app
 from tests.agents.conductor import Conductor, tools
-from tests.agents.stage import FILES, GIT_TOKEN, SEED, Local, Stage, repair
+from tests.agents.stage import FILES, GIT_TOKEN, SEED, Local, Model, Stage, repair, served
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
-    conductor, key = Conductor(), SigningKey.load_or_create(tmp_path / "key.pem")
-    requests: list[MessagesRequest] = []
-    plays: list[Callable[[], Play]] = [repair]
+async def model(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Model]:
+    model = Model("")
+    async with served(lambda _: create_app(model.answer)) as model.url:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        yield model
 
-    def script(request: MessagesRequest) -> Turn:
-        requests.append(request)
-        return replay(request, plays[0]())
+
+@pytest.fixture
+async def stage(tmp_path: Path, model: Model) -> AsyncGenerator[Stage]:
+    conductor, key = Conductor(), SigningKey.load_or_create(tmp_path / "key.pem")
+    model.plays[:] = [repair]
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Conductor]:
@@ -48,30 +45,8 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerat
             github_review_token="ghp_review",
         )  # fmt: skip
         parts = [Part(tools, opened), github_part(known, conductor)]
-        url = await stack.enter_async_context(_served(lambda url: build_app(parts, Verifier.of(key), url)))
-        model_url = await stack.enter_async_context(_served(lambda _: create_app(script)))
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", model_url)
-        yield Stage(github, conductor, key, url, model_url, tmp_path, requests, plays)
-
-
-@asynccontextmanager
-async def _served(make: Callable[[str], ASGIApp]) -> AsyncGenerator[str]:
-    with _free_socket() as (listening, url):
-        config = uvicorn.Config(make(url), log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
-                await asyncio.sleep(0.01)
-        yield url
-        server.should_exit = True
-        await serving
-
-
-@contextmanager
-def _free_socket() -> Generator[tuple[socket.socket, str]]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+        url = await stack.enter_async_context(served(lambda url: build_app(parts, Verifier.of(key), url)))
+        yield Stage(github, conductor, key, url, model, tmp_path)
 
 
 @pytest.fixture

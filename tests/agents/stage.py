@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+
+import uvicorn
+from starlette.types import ASGIApp
 
 from agents.git import Credential
 from agents.run import run_agent
 from agents.settings import AgentSettings
 from agents.workspace import WorkingCopy
+from rig.doubles.anthropic.faults import Kind
+from rig.doubles.anthropic.process import AnthropicDouble
 from rig.doubles.anthropic.request import MessagesRequest
-from rig.doubles.anthropic.script import Play, say, use
+from rig.doubles.anthropic.script import Play, Script, Turn, replay, say, use
 from rig.doubles.github.client import GitHubDouble
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character, load
 from tests.agents.conductor import REPOSITORY, Conductor
 
 ROOT = Path(__file__).parents[2]
+BRANCH = "feature/issue-12-double"
 GIT_TOKEN = "ghp_devdevdevdevdevdevdevdevdevdevdevdev"
 FILES = {
     "AGENTS.md": "Tests live in checks.py.\n",
@@ -52,6 +59,22 @@ SEED: dict[str, Any] = {
 
 
 @dataclass
+class Model:
+    """A scripted Messages API: the first of `scripts` that gives a turn answers, else the play."""
+
+    url: str
+    requests: list[MessagesRequest] = field(default_factory=list[MessagesRequest])
+    plays: list[Callable[[], Play]] = field(default_factory=list[Callable[[], Play]])
+    scripts: list[Script] = field(default_factory=list[Script])
+
+    def answer(self, request: MessagesRequest) -> Turn:
+        self.requests.append(request)
+        if self.scripts:
+            return self.scripts[0](request)
+        return replay(request, self.plays[0]())
+
+
+@dataclass
 class Stage:
     """Everything around an agent, and the means to run one."""
 
@@ -59,14 +82,28 @@ class Stage:
     conductor: Conductor
     key: SigningKey
     url: str
-    model_url: str
+    model: Model
     folder: Path
-    requests: list[MessagesRequest]
-    plays: list[Callable[[], Play]]
+
+    @property
+    def requests(self) -> list[MessagesRequest]:
+        """What the model was asked."""
+        return self.model.requests
 
     def script(self, play: Callable[[], Play]) -> None:
         """What the model says from now on."""
-        self.plays[:] = [play]
+        self.model.plays[:] = [play]
+
+    async def model_fault(self, kind: Kind, **order: Any) -> None:
+        """Order a fault of the model's API."""
+        await AnthropicDouble(self.model.url).fault(kind, **order)
+
+    async def pull_request(self, files: dict[str, str | None]) -> dict[str, Any]:
+        """A pull request of the dev that changes `files`, as an assignment names it."""
+        sha = await self.github.push_files(REPOSITORY, BRANCH, files, login="rig-dev[bot]")
+        pull = {"title": "fix: x", "body": "Closes #12", "head": BRANCH, "base": "main"}
+        answer = await self.github.api("POST", f"/repos/{REPOSITORY}/pulls", "ada", pull)
+        return {"number": answer.raise_for_status().json()["number"], "url": "", "head_sha": sha}
 
     def offer(self, kind: str = "implement", **more: Any) -> None:
         """Work for whoever asks."""
@@ -82,7 +119,7 @@ class Stage:
                 "labels": [],
                 "priority": "normal",
                 "attempt": 1,
-                "branch": "feature/issue-12-double",
+                "branch": BRANCH,
                 "base": "main",
                 "pull_request": None,
                 "reason": None,
@@ -129,7 +166,7 @@ class Stage:
             "RIG_INSTANCE": "dev-1",
             "RIG_DATA_DIR": str(self.folder / "data"),
             "ANTHROPIC_API_KEY": "sk-ant-double",
-            "ANTHROPIC_BASE_URL": self.model_url,
+            "ANTHROPIC_BASE_URL": self.model.url,
             **more,
         }
         with (self.folder / "agent.log").open("ab") as log:
@@ -147,6 +184,14 @@ class Stage:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+    def repair(self) -> Play:
+        """What solves the issue."""
+        return repair()
+
+    def log(self) -> str:
+        """What the processes wrote."""
+        return (self.folder / "agent.log").read_text()
 
     def git(self, *arguments: str) -> str:
         """Run git in the bare repository behind the double."""
@@ -184,6 +229,27 @@ class Local:
         file = self.copy.tree / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
+
+
+@asynccontextmanager
+async def served(make: Callable[[str], ASGIApp]) -> AsyncGenerator[str]:
+    """An application on loopback; `make` gets its URL."""
+    with free_socket() as (listening, url):
+        config = uvicorn.Config(make(url), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
+                await asyncio.sleep(0.01)
+        yield url
+        server.should_exit = True
+        await serving
+
+
+@contextmanager
+def free_socket() -> Generator[tuple[socket.socket, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def repair() -> Play:

@@ -22,14 +22,6 @@ def write_and_finish(path: str, content: str) -> Play:
     yield say("", FINISH)
 
 
-async def opened(stage: Stage, files: dict[str, str | None]) -> dict[str, Any]:
-    """A pull request of the dev with `files`, as an assignment names it."""
-    sha = await stage.github.push_files("ada/tally", BRANCH, files, login="rig-dev[bot]")
-    pull = {"title": "fix: x", "body": "Closes #12", "head": BRANCH, "base": "main"}
-    answer = await stage.github.api("POST", "/repos/ada/tally/pulls", "ada", pull)
-    return {"number": answer.raise_for_status().json()["number"], "url": "", "head_sha": sha}
-
-
 async def test_an_issue_becomes_a_pull_request_under_the_agents_name(stage: Stage) -> None:
     stage.offer()
     assert await stage.run() == 0
@@ -148,7 +140,7 @@ async def test_other_issues_are_not_closed_by_the_models_words(stage: Stage) -> 
 
 
 async def test_rework_puts_a_new_head_on_the_branch(stage: Stage) -> None:
-    pull = await opened(stage, {"app.py": "def double(n):\n    return n\n"})
+    pull = await stage.pull_request({"app.py": "def double(n):\n    return n\n"})
     stage.script(lambda: write_and_finish("app.py", "def double(n):\n    return 2 * n\n"))
     stage.offer("rework", pull_request=pull, reason="ci_failed", feedback="AssertionError: 2")
     await stage.run()
@@ -161,7 +153,7 @@ async def test_rework_puts_a_new_head_on_the_branch(stage: Stage) -> None:
 
 
 async def test_a_merge_conflict_is_left_in_the_files_and_merged_with_both_parents(stage: Stage) -> None:
-    pull = await opened(stage, {"app.py": "def double(n):\n    return 2 * n\n"})
+    pull = await stage.pull_request({"app.py": "def double(n):\n    return 2 * n\n"})
     workflow: dict[str, str | None] = {".github/workflows/ci.yml": "on: [push]\njobs: {}\n"}
     moved: dict[str, str | None] = {"app.py": "def double(number):\n    return number + number + 1\n", **workflow}
     base = await stage.github.push_files("ada/tally", "main", moved, login="ada")

@@ -1,0 +1,279 @@
+"""The model loop over the real SDK against a scripted Messages API, with tools that live in the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp.types import Tool, ToolAnnotations
+
+from agents.errors import Stuck
+from agents.loop import Loop
+from agents.mesh import Mesh
+from agents.meter import Meter
+from agents.providers import Answer, Provider, Usage
+from agents.providers.anthropic import AnthropicProvider
+from agents.results import DevResult
+from agents.toolbelt import Toolbelt
+from rig.doubles.anthropic.process import AnthropicDouble
+from rig.doubles.anthropic.request import MessagesRequest
+from rig.doubles.anthropic.script import Play, say, use
+from servers.kit.character import Budget, Character, Git, HttpServer, Llm
+from servers.kit.errors import Conflict, Fenced, NotFound, RigError
+
+if TYPE_CHECKING:
+    from tests.agents.stage import Model
+
+HINTS = {"list_files": ToolAnnotations(read_only_hint=True)}
+FINISH = use("finish", title="fix: it", summary="Because.")
+CHARACTER = Character(
+    name="dev-e",
+    role="dev",
+    personality="You work.",
+    git=Git(name="E", email="e@example.org"),
+    mcpServers={"files": HttpServer(tools=["list_files", "write"])},
+)
+
+
+class Files:
+    """A server in this process: `list_files` and `write` are allowed, `drop` is not."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[str, dict[str, Any]]] = []
+        self.error: RigError | None = None
+        self.inside = 0
+        self.most_inside = 0
+
+    async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Any = None) -> Any:
+        self.called.append((tool, dict(arguments or {})))
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        await asyncio.sleep(0)
+        self.inside -= 1
+        if self.error:
+            raise self.error
+        return {"result": f"{tool} {arguments}"}
+
+    async def list_tools(self) -> list[Tool]:
+        return [
+            Tool(
+                name=name,
+                input_schema={"type": "object"},
+                annotations=ToolAnnotations(read_only_hint=name == "list_files"),
+            )
+            for name in ("list_files", "write", "drop")
+        ]
+
+    async def aclose(self) -> None:
+        return
+
+
+class Bench:
+    """One loop with its model, tools and limits."""
+
+    def __init__(self, model: Model, provider: Provider) -> None:
+        self.model = model
+        self.provider = provider
+        self.files = Files()
+        self.reported: list[Answer] = []
+        self.complaints: list[str] = []
+
+    async def run(self, play: Callable[[], Play], **budget: Any) -> DevResult:
+        self.model.plays[:] = [play]
+        toolbelt = await Toolbelt.of(CHARACTER, Mesh({"files": self.files}, 0))
+        meter = Meter(Budget(**budget), self._report)
+        return await Loop(toolbelt, meter, DevResult, self._accept).run(self.provider, "You work.", "Do it.")
+
+    async def stuck(self, play: Callable[[], Play], **budget: Any) -> Stuck:
+        with pytest.raises(Stuck) as caught:
+            await self.run(play, **budget)
+        return caught.value
+
+    async def _report(self, answer: Answer) -> None:
+        self.reported.append(answer)
+
+    async def _accept(self, _: DevResult) -> str | None:
+        return self.complaints.pop(0) if self.complaints else None
+
+    @property
+    def double(self) -> AnthropicDouble:
+        return AnthropicDouble(self.model.url)
+
+
+@pytest.fixture
+async def bench(model: Model) -> AsyncGenerator[Bench]:
+    provider = AnthropicProvider(Llm(max_tokens=1000), "sk-ant-double", patience_seconds=5)
+    yield Bench(model, provider)
+    await provider.aclose()
+
+
+def at_once() -> Play:
+    yield say("", FINISH)
+
+
+async def test_tools_are_called_and_the_result_is_taken(bench: Bench) -> None:
+    def play() -> Play:
+        read = yield say("Look.", use("mcp__files__list_files", path="a"))
+        assert read.only.ok() == "list_files {'path': 'a'}"
+        yield say("", FINISH)
+
+    assert (await bench.run(play)).title == "fix: it"
+    assert bench.files.called == [("list_files", {"path": "a"})]
+    assert [len(answer.uses) for answer in bench.reported] == [1, 1]
+
+
+async def test_reads_of_one_turn_go_together_and_writes_keep_their_order(bench: Bench) -> None:
+    def play() -> Play:
+        uses = [
+            use("mcp__files__write", n=1),
+            use("mcp__files__list_files"),
+            use("mcp__files__list_files"),
+            use("mcp__files__write", n=2),
+        ]
+        results = yield say("", *uses)
+        assert [result.text.split()[0] for result in results] == ["write", "list_files", "list_files", "write"]
+        yield say("", FINISH)
+
+    await bench.run(play)
+    assert [args["n"] for tool, args in bench.files.called if tool == "write"] == [1, 2]
+    assert bench.files.most_inside == 3
+
+
+async def test_a_tool_outside_the_allow_list_is_not_called(bench: Bench) -> None:
+    def script(request: MessagesRequest) -> Any:
+        if len(request.turns) == 1:
+            return say("", use("mcp__files__drop"), use("made_up"))
+        results = request.turns[2].blocks
+        assert all(block.is_error for block in results)
+        assert "You have no tool mcp__files__drop. You have mcp__files__list_files" in str(results[0].content)
+        return say("", FINISH)
+
+    bench.model.scripts[:] = [script]
+    await bench.run(at_once)
+    assert bench.files.called == []
+
+
+async def test_what_a_server_refuses_is_told_to_the_model(bench: Bench) -> None:
+    bench.files.error = Conflict("It moved. Read it again.")
+
+    def play() -> Play:
+        refused = (yield say("", use("mcp__files__write"))).only
+        assert (refused.is_error, refused.text) == (True, "conflict: It moved. Read it again.")
+        yield say("", FINISH)
+
+    await bench.run(play)
+
+
+async def test_a_lost_claim_ends_the_loop_at_once(bench: Bench) -> None:
+    bench.files.error = Fenced("Somebody else has it.")
+
+    def play() -> Play:
+        yield say("", use("mcp__files__list_files"), use("mcp__files__write"))
+
+    with pytest.raises(Fenced):
+        await bench.run(play)
+    assert len(bench.model.requests) == 1
+
+
+async def test_input_that_is_no_json_is_told_to_the_model(bench: Bench) -> None:
+    await bench.double.fault("broken_json")
+    assert (await bench.run(at_once)).title == "fix: it"
+    told = bench.model.requests[-1].turns[2].blocks[0]
+    assert told.is_error
+    assert "invalid_input: The input is not valid JSON" in str(told.content)
+    assert bench.files.called == []
+
+
+async def test_an_endless_loop_of_tools_ends_at_the_cap_with_its_trace(bench: Bench) -> None:
+    await bench.double.fault("endless_tools", times=None)
+    stuck = await bench.stuck(at_once, turns=5)
+    assert (stuck.error_class, len(bench.reported)) == ("turn_cap", 5)
+    assert "→ mcp__files__" in stuck.evidence
+
+
+async def test_money_is_checked_before_it_is_spent(bench: Bench) -> None:
+    await bench.double.fault("endless_tools", times=None)
+    stuck = await bench.stuck(at_once, usd=0.000001)
+    assert (stuck.error_class, len(bench.reported)) == ("budget", 1)
+
+
+async def test_a_turn_without_a_result_is_answered_once(bench: Bench) -> None:
+    await bench.double.fault("silent")
+    await bench.run(at_once)
+    assert "You ended your turn without a result." in bench.model.requests[-1].turns[2].blocks[0].text
+    await bench.double.fault("silent", times=2)
+    assert (await bench.stuck(at_once)).error_class == "no_result"
+
+
+async def test_a_result_that_is_refused_can_be_handed_in_again(bench: Bench) -> None:
+    bench.complaints = ["tests_failed: no"]
+
+    def play() -> Play:
+        refused = (yield say("", use("mcp__files__list_files"), FINISH))[1]
+        assert (refused.is_error, refused.text) == (True, "tests_failed: no")
+        yield say("", FINISH)
+
+    await bench.run(play)
+
+
+async def test_three_invalid_results_are_enough(bench: Bench) -> None:
+    def play() -> Play:
+        first = (yield say("", use("finish", title="did it", summary="x"))).only
+        assert "title: String should match pattern" in first.text
+        second = (yield say("", FINISH, FINISH))[1]
+        assert second.text == "invalid_input: Hand in one result, once."
+        yield say("", use("finish", title="fix: it", summary="x", verdict="approve"))
+
+    stuck = await bench.stuck(play)
+    assert (stuck.error_class, stuck.evidence) == ("invalid_result", "verdict: Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize("kind", ["cut", "overloaded_midway", "overloaded", "server_error", "rate_limited"])
+async def test_a_model_that_is_away_for_a_moment_is_asked_again(bench: Bench, kind: Any) -> None:
+    await bench.double.fault(kind, times=1)
+    await bench.run(at_once)
+    assert len(bench.reported) == 1
+    assert len(await bench.double.requests()) == 2
+
+
+async def test_a_lost_answer_is_paid_for_all_the_same(bench: Bench) -> None:
+    await bench.run(at_once)
+    whole = bench.reported.pop().usage
+    await bench.double.fault("cut")
+    await bench.run(at_once)
+    assert bench.reported[0].usage.input_tokens + bench.reported[0].usage.cache_read_tokens > (
+        whole.input_tokens + whole.cache_read_tokens
+    )
+
+
+async def test_a_model_that_stays_away_is_named(model: Model) -> None:
+    provider = AnthropicProvider(Llm(), "sk-ant-double", patience_seconds=0)
+    bench = Bench(model, provider)
+    await bench.double.fault("overloaded", times=None)
+    stuck = await bench.stuck(at_once)
+    assert stuck.error_class == "model_error"
+    assert "Overloaded" in stuck.reason
+
+
+async def test_a_refused_request_is_not_tried_again(bench: Bench) -> None:
+    def play() -> Play:
+        yield say("", use("mcp__files__list_files"))
+
+    stuck = await bench.stuck(play)
+    assert stuck.error_class == "model_error"
+    assert "refused the request" in stuck.reason
+    assert len(bench.model.requests) == 2
+
+
+async def test_a_tool_that_no_server_offers_is_a_mistake_in_the_character(bench: Bench) -> None:
+    servers = {"files": HttpServer(tools=["reed"])}
+    with pytest.raises(Stuck, match="offers dev-e no tool reed"):
+        await Toolbelt.of(CHARACTER.model_copy(update={"mcp_servers": servers}), Mesh({"files": bench.files}, 0))
+    with pytest.raises(NotFound):
+        await Toolbelt.of(CHARACTER, Mesh({}, 0))
+
+
+def test_usage_adds_up() -> None:
+    assert Usage(1, 2, 3, 4) + Usage(1, 1, 1, 1) == Usage(2, 3, 4, 5)

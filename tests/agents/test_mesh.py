@@ -1,0 +1,98 @@
+"""Who gets the token and the claim, and how long an absent server is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.types import Tool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agents.assignment import Claim
+from agents.mesh import Identity, Mesh, open_mesh
+from agents.settings import AgentSettings
+from servers.kit.character import Character, Git, HttpServer
+from servers.kit.errors import NotFound, RateLimited, RigError, Unavailable
+from tests.agents.stage import served
+
+
+class Flaky:
+    """A server that is away for its first calls."""
+
+    def __init__(self, away: int) -> None:
+        self.away = away
+        self.metas: list[Mapping[str, Any]] = []
+
+    async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Any = None) -> Any:
+        self.metas.append(meta)
+        if len(self.metas) <= self.away:
+            raise RateLimited("Wait.") if len(self.metas) % 2 else Unavailable("Away.")
+        return {"tool": tool}
+
+    async def list_tools(self) -> list[Tool]:
+        return []
+
+    async def aclose(self) -> None:
+        return
+
+
+async def test_an_absent_server_is_asked_again_under_the_same_request_id() -> None:
+    server = Flaky(away=2)
+    mesh = Mesh({"github": server}, patience_seconds=30)
+    mesh.hold(Claim(issue="a/b#1", fence=3))
+    assert await mesh.call("github", "get_issue") == {"tool": "get_issue"}
+    assert len({meta["rig/request_id"] for meta in server.metas}) == 1
+    assert server.metas[0]["rig/claim"] == {"issue": "a/b#1", "fence": 3}
+    await mesh.call("github", "get_issue")
+    assert server.metas[-1]["rig/request_id"] != server.metas[0]["rig/request_id"]
+
+
+async def test_patience_ends() -> None:
+    server = Flaky(away=1000)
+    with pytest.raises(Unavailable):
+        await Mesh({"github": server}, patience_seconds=0.5).call("github", "get_issue")
+    with pytest.raises(RateLimited):
+        await Mesh({"github": Flaky(away=1)}, patience_seconds=60).call("github", "get_issue", patience=0)
+
+
+async def test_a_server_that_the_character_lacks_is_named() -> None:
+    with pytest.raises(NotFound, match="no server memory"):
+        await Mesh({}, 0).call("memory", "read_memories")
+
+
+async def test_only_the_rigs_own_servers_see_the_token(tmp_path: Path) -> None:
+    seen: dict[str, str | None] = {}
+
+    async def note(request: Request) -> Response:
+        seen[request.url.path] = request.headers.get("authorization")
+        return Response(status_code=404)
+
+    async with served(lambda _: Starlette(routes=[Route("/{path:path}", note, methods=["POST"])])) as url:
+        character = Character(
+            name="e",
+            role="dev",
+            personality="x",
+            git=Git(name="E", email="e@example.org"),
+            mcpServers={"memory": HttpServer(), "search": HttpServer(url=f"{url}/foreign")},
+        )
+        elsewhere = {"github": f"{url}/own/github"}
+        settings = AgentSettings.load(token="secret", conductor_url=f"{url}/", servers=elsewhere)
+        async with open_mesh(character, settings, Identity("e-1", "secret"), tmp_path) as mesh:
+            for server in ("conductor", "github", "memory", "search"):
+                with pytest.raises(RigError):
+                    await mesh.call(server, "anything", patience=0)
+    assert seen == {
+        "/mcp/conductor": "Bearer secret",
+        "/own/github": "Bearer secret",
+        "/mcp/memory": "Bearer secret",
+        "/foreign": None,
+    }
+
+
+def test_an_identity_does_not_show_its_token() -> None:
+    assert "secret" not in repr(Identity("e-1", "secret"))

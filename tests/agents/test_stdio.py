@@ -1,0 +1,81 @@
+"""A server beside the agent: started in time, started again, ended with the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from agents.stdio import StdioConnection
+from servers.kit.character import StdioServer
+from servers.kit.errors import InvalidInput, NotFound, Unavailable
+
+WORKSPACE = StdioServer(command="python", args=["-P", "-m", "servers.workspace"])
+Connect = Callable[..., StdioConnection]
+
+
+@pytest.fixture
+async def connect(tmp_path: Path) -> AsyncGenerator[Connect]:
+    (tmp_path / "tree").mkdir()
+    async with AsyncExitStack() as stack:
+
+        def connect(server: StdioServer = WORKSPACE, delay: float = 0) -> StdioConnection:
+            connection = StdioConnection("workspace", server, tmp_path, delay)
+            stack.push_async_callback(connection.aclose)
+            return connection
+
+        yield connect
+
+
+async def test_the_server_works_in_the_runs_tree(connect: Connect, tmp_path: Path) -> None:
+    server = connect()
+    await server.call("write_file", {"path": "a.txt", "content": "hello\n"})
+    assert (tmp_path / "tree" / "a.txt").read_text() == "hello\n"
+    with pytest.raises(NotFound):
+        await server.call("read_file", {"path": "b.txt"})
+    with pytest.raises(InvalidInput):
+        await server.call("read_file", {"nothing": "b.txt"})
+    assert {tool.name for tool in await server.list_tools()} >= {"read_file", "run_command"}
+
+
+async def test_code_of_the_repository_does_not_stand_in_for_the_server(connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "tree" / "servers").mkdir()
+    (tmp_path / "tree" / "servers" / "__init__.py").write_text("raise SystemExit('taken over')")
+    assert await connect().list_tools()
+
+
+async def test_a_server_that_died_is_started_again_by_the_next_call(connect: Connect) -> None:
+    server = connect()
+    with pytest.raises(Unavailable, match="ended during the call"):
+        await server.call("run_command", {"command": "kill -9 $PPID; sleep 5"})
+    assert await server.call("list_files") == {"result": "The folder is empty."} or await server.list_tools()
+
+
+async def test_a_server_that_does_not_start_is_named(connect: Connect) -> None:
+    with pytest.raises(Unavailable, match="The server workspace does not start"):
+        await connect(StdioServer(command="/nonexistent/server")).list_tools()
+
+
+async def test_a_delayed_server_starts_when_it_is_wanted(connect: Connect) -> None:
+    async with asyncio.timeout(30):
+        assert await connect(delay=3600).list_tools()
+
+
+async def test_a_delayed_server_that_nobody_wanted_never_starts(connect: Connect) -> None:
+    async with asyncio.timeout(1):
+        await connect(StdioServer(command="/nonexistent/server"), delay=3600).aclose()
+
+
+async def test_calls_go_on_beside_a_long_one(connect: Connect) -> None:
+    server = connect()
+    await server.list_tools()
+    long = asyncio.create_task(server.call("run_command", {"command": "sleep 30"}))
+    await server.call("write_file", {"path": "a.txt", "content": "x"})
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert await server.call("read_file", {"path": "a.txt"})
