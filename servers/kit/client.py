@@ -107,7 +107,8 @@ class ToolClient:
 
     async def _connected(self, seen: _Seen, method: str, *args: Any, **kwargs: Any) -> Any:
         _SEEN.set(seen)
-        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        if token := self._token():
+            self._http.headers["Authorization"] = f"Bearer {token}"
         transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
         async with Client(transport, mode=PROTOCOL, cache=None) as client:
             return await getattr(client, method)(*args, **kwargs)
