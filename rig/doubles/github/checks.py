@@ -116,6 +116,12 @@ def announce_run(world: World, repo: Repository, run: CheckRun, action: str, sen
     world.webhooks.emit(repo, "check_run", sender, action=action, check_run=described)
 
 
+async def suite_extras(world: World, repo: Repository, sha: str) -> Json:
+    """What REST says of a suite beyond the webhook's short form."""
+    commit = await store.commit(repo.path, sha)
+    return {"head_commit": simple_commit(commit), "repository": repo_shapes.repository(world, repo)}
+
+
 def simple_commit(commit: store.Commit) -> Json:
     return {
         "id": commit.sha,

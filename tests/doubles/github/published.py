@@ -15,7 +15,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 MODULES = Path(__file__).parents[1] / "node_modules" / "@octokit"
-VERSION = "ghes-3.19"
+VERSION, EVENTS = "ghes-3.19", "api.github.com"
 Json = dict[str, Any]
 
 
@@ -109,7 +109,7 @@ def pattern(path: str) -> str:
 
 class WebhookSchemas(Published):
     def __init__(self) -> None:
-        super().__init__(f"openapi-webhooks/generated/{VERSION}.json")
+        super().__init__(f"openapi-webhooks/generated/{EVENTS}.json")
 
     def check_payloads(self, payloads: list[tuple[str, Json]]) -> None:
         """Fail once, with what differs in every kind of payload."""

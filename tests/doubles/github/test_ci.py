@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ async def test_the_environment_holds_nothing_of_ours_but_the_interpreter(
     log = (await runs_of(github, workflow))["env"]["output"]["text"]
     assert "GITHUB_TOKEN" not in log
     assert {"LEVEL=step", "FLAG=true", "CI=true", f"GITHUB_REPOSITORY={REPO}"} <= set(log.splitlines())
-    assert os.path.dirname(sys.executable) in log.splitlines()[-1]
+    assert str(Path(sys.executable).parent) in log.splitlines()[-1]
 
 
 async def test_a_job_over_its_time_is_ended_with_what_it_said_and_all_it_started(github: GitHubDouble) -> None:

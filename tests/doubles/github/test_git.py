@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from pathlib import Path
 
@@ -19,12 +20,15 @@ async def test_a_public_repository_is_cloned_by_anybody(github: GitHubDouble, tm
     assert (tmp_path / "shallow" / ".git" / "shallow").exists()
 
 
-@pytest.mark.parametrize(("token", "words"), [(None, "Authentication"), (MALLORY, "404"), ("nonsense", "Auth")])
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [(None, "could not read"), (MALLORY, "Repository not found"), ("nonsense", "Authentication failed")],
+)
 async def test_a_private_repository_is_closed(
     github: GitHubDouble, tmp_path: Path, token: str | None, words: str
 ) -> None:
     await github.seed_repository("ada/secret", private=True, files={"a": "b"})
-    with pytest.raises(GitFailed, match=words if token == MALLORY else "could not read|Authentication"):
+    with pytest.raises(GitFailed, match=words):
         await clone(github.clone_url("ada/secret", token), tmp_path / "copy")
     asked = await github.http.get("/ada/secret.git/info/refs?service=git-upload-pack")
     assert asked.headers["www-authenticate"] == 'Basic realm="GitHub"'
@@ -99,10 +103,9 @@ async def test_a_big_push_arrives_whole(github: GitHubDouble, copy: Copy) -> Non
 
 
 async def test_bodies_may_be_compressed(github: GitHubDouble) -> None:
-    listing = b"0014command=ls-refs\n0014agent=git/2.39.50001000000"
     answer = await github.http.post(
         f"/{REPO}.git/git-upload-pack",
-        content=gzip.compress(listing.replace(b"50001000000", b"5\n00010000")),
+        content=gzip.compress(b"0014command=ls-refs\n00010000"),
         headers={
             "Content-Encoding": "gzip",
             "Content-Type": "application/x-git-upload-pack-request",
@@ -116,13 +119,11 @@ async def test_bodies_may_be_compressed(github: GitHubDouble) -> None:
 async def test_an_expired_token_does_not_push(github: GitHubDouble, copy: Copy) -> None:
     await github.admin("POST", "/identities", {"token": "old", "login": "ada", "expires_in": -1})
     await copy.git("remote", "set-url", "origin", github.clone_url(REPO, "old"))
-    with pytest.raises(GitFailed, match="Authentication failed|could not read"):
+    with pytest.raises(GitFailed, match="Authentication failed"):
         await copy.push()
 
 
 async def test_pushing_and_merging_at_once_lose_nothing(github: GitHubDouble, copy: Copy, tmp_path: Path) -> None:
-    import asyncio
-
     number = await pull_request(github, copy)
     other = await clone(github.clone_url(REPO, ADA), tmp_path / "other")
     await other.commit("docs: more", README_md="# More\n")

@@ -18,7 +18,7 @@ async def label_three(github: GitHubDouble) -> None:
 
 
 def labels(hooks: Receiver) -> list[str]:
-    return [payload["label"]["name"] for event, _, payload in hooks.taken if payload["action"] == "labeled"]
+    return [payload["label"]["name"] for _, _, payload in hooks.taken if payload["action"] == "labeled"]
 
 
 async def test_deliveries_are_logged_with_what_the_target_answered(github: GitHubDouble, hooks: Receiver) -> None:

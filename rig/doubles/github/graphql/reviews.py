@@ -121,7 +121,7 @@ def _reviews(context: Context, at: At, arguments: Json) -> Node:
     return _listed(at, chosen, arguments)
 
 
-@resolves("PullRequest", "latestReviews", *PAGING, "writersOnly")
+@resolves("PullRequest", "latestReviews", *PAGING)
 def _latest(context: Context, at: At, arguments: Json) -> Node:
     seen = [review for review in at.item.reviews if review.state != "PENDING"]
     return _listed(at, list({r.user.login: r for r in seen}.values()), arguments)

@@ -70,7 +70,8 @@ def _counted(call: Call, key: str, found: list[CheckRun]) -> Reply:
 async def list_suites(call: Call) -> Answer:
     sha = await sha_of(call)
     found = [suite for suite in call.repository.suites if suite.head_sha == sha]
-    reply = call.page(found, lambda suite: shapes.suite(call.world, call.repository, suite))
+    more = await checks.suite_extras(call.world, call.repository, sha)
+    reply = call.page(found, lambda suite: shapes.suite(call.world, call.repository, suite) | more)
     return Reply({"total_count": len(found), "check_suites": reply.body}, headers=reply.headers)
 
 

@@ -77,7 +77,7 @@ def installation(world: World, installed: Installation) -> Json:
     url = f"{world.api}/app/installations/{installed.id}"
     return {
         "id": installed.id,
-        "account": user(world, installed.account),
+        "account": profile(world, installed.account) | {"slug": installed.account.login},
         "repository_selection": "all",
         "access_tokens_url": f"{url}/access_tokens",
         "repositories_url": f"{world.api}/installation/repositories",
