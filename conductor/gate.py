@@ -53,7 +53,7 @@ def gate(issue: Issue, pull: Snapshot, policy: Policy) -> Verdict:
     """Whether the pull request of `issue` may be merged at the head that `pull` describes."""
     if pull.state != "open":
         return Refuse(pull.head_sha, [f"The pull request is {pull.state}."])
-    checks = (_ci, _approval, _closes, _threads, _labels, _draft, _conflict)
+    checks = (_ci, _approval, _objections, _closes, _threads, _labels, _draft, _conflict)
     reasons = [reason for check in checks for reason in check(issue, pull, policy)]
     return Wait(pull.head_sha, reasons) if reasons else Merge(pull.head_sha)
 
@@ -82,6 +82,11 @@ def _approval(issue: Issue, pull: Snapshot, _policy: Policy) -> list[str]:
         for review in pull.reviews
     )
     return [] if by_rig or by_person else [f"Nobody but its author has approved {pull.head_sha[:7]} yet."]
+
+
+def _objections(_issue: Issue, pull: Snapshot, _policy: Policy) -> list[str]:
+    objecting = [r.author for r in pull.reviews if r.state == "changes_requested" and r.author != pull.author]
+    return [f"{author} asked for changes." for author in dict.fromkeys(objecting)]
 
 
 def _closes(issue: Issue, pull: Snapshot, _policy: Policy) -> list[str]:

@@ -16,8 +16,8 @@ def observe_pull_request(issue: Issue, pull: Snapshot) -> list[e.Event]:
     known = issue.pull_request
     if known is not None and known.number != pull.number:
         return []  # somebody else's second pull request; the rig follows its own
-    if known is None and (pull.state != "open" or pull.head_ref != issue.branch):
-        return []
+    if known is None and (pull.state != "open" or pull.head_ref != issue.branch or pull.fork):
+        return []  # anybody may give a fork's branch the name of ours
     steps = (_head, _end, _checks, _conflict)
     events: list[e.Event] = []
     for step in steps:

@@ -30,7 +30,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull request at `head_sha`; `closes` are issues as owner/repo#12."""
+    """A pull request at `head_sha`; `closes` are issues as owner/repo#12, `reviews` each writer's last opinion."""
 
     repository_id: int
     repository: str
@@ -40,6 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     state: Literal["open", "closed", "merged"]
     draft: bool = False
+    fork: bool = False
     head_sha: str
     head_ref: str
     base_ref: str

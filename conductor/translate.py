@@ -68,6 +68,8 @@ def _get(payload: Payload, *path: str, kind: type[Any]) -> Any:
         value = cast(Payload, value)[key]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise InvalidInput(f"{'.'.join(path)} is not of type {kind.__name__}.")
+    if isinstance(value, str) and not value.isprintable():
+        raise InvalidInput(f"{'.'.join(path)} holds characters that no name has.")
     return value
 
 

@@ -1,0 +1,73 @@
+"""What has to be done in the world because of an event."""
+
+from __future__ import annotations
+
+import pytest
+
+from conductor import commands as c
+from conductor import events as e
+from conductor.comments import waiting
+from conductor.decide import decide
+from conductor.effects import HANDLERS
+from conductor.issue import Issue
+from conductor.react import Effect, react
+from tests.conductor import histories as h
+from tests.conductor.conftest import HEAD, NEXT_HEAD
+from tests.conductor.histories import do
+
+
+def effects(issue: Issue, command: c.Command) -> list[Effect]:
+    after = do(issue, command)
+    return [effect for event in decide(issue, command) for effect in react(event, after)]
+
+
+@pytest.mark.parametrize(
+    ("issue", "command", "kinds"),
+    [
+        (h.working(), h.running(h.working()), ["look"]),
+        (h.in_review(), h.running(h.in_review(), head_sha=NEXT_HEAD), ["look"]),
+        (h.under_review(), h.verdict(h.under_review()), ["post_review", "resolve_threads", "look"]),
+        (h.under_review(), h.verdict(h.under_review(), "request_changes"), ["post_review"]),
+        (h.ready(), h.look(h.ready(), draft=True), ["set_status", "look"]),
+        (h.ready(), h.look(h.ready()), ["set_status", "merge"]),
+        (h.ready(), c.RecordEffectFailed("merge", "no"), ["comment"]),
+        (h.queued(), h.assign(), []),
+    ],
+    ids=["opened", "pushed", "approved", "disputed", "gate waits", "gate passed", "escalated", "assigned"],
+)
+def test_an_event_asks_for(issue: Issue, command: c.Command, kinds: list[str]) -> None:
+    assert [effect.kind for effect in effects(issue, command)] == kinds
+
+
+def test_everything_that_may_be_asked_for_can_be_done() -> None:
+    histories = [(h.ready(), h.look(h.ready())), (h.under_review(), h.verdict(h.under_review()))]
+    asked = {effect.kind for issue, command in histories for effect in effects(issue, command)} | {"comment"}
+    assert asked == HANDLERS.keys()
+
+
+def test_merges_into_one_base_stand_in_one_lane_and_a_later_look_holds_nothing_up() -> None:
+    lanes = {effect.kind: effect.lane for effect in effects(h.ready(), h.look(h.ready()))}
+    assert lanes == {"set_status": "issue-77-1", "merge": "merge:77@main"}
+    delayed = effects(h.ready(), h.look(h.ready(), draft=True))[1]
+    assert (delayed.lane, delayed.delay) == ("issue-77-1:later", 5)
+
+
+def test_a_verdict_is_posted_at_its_head_with_its_remarks() -> None:
+    issue = h.under_review()
+    verdict = h.verdict(issue, "request_changes")
+    remark = e.Comment(path="a.py", line=3, body="Why?")
+    said = c.SubmitReview(**h.held(issue), head=HEAD, verdict=verdict.verdict, summary="No.", comments=[remark])
+    posted = effects(issue, said)[0].data
+    assert (posted["head"], posted["verdict"]) == (HEAD, "request_changes")
+    assert posted["comments"] == [{"path": "a.py", "line": 3, "body": "Why?"}]
+    assert posted["body"].startswith("No.")
+
+
+def test_a_status_is_as_long_as_github_takes_it() -> None:
+    assert waiting(["It waits."]) == "It waits."
+    assert len(waiting(["x" * 200])) == 140
+
+
+def test_evidence_cannot_break_out_of_its_fence() -> None:
+    body = effects(h.ready(), c.RecordEffectFailed("merge", "```\n@everybody\n```"))[0].data["body"]
+    assert body.count("```") == 2
