@@ -75,8 +75,10 @@ def _ask(tool: str, arguments: dict[str, Any]) -> Any:
     import asyncio
 
     from rig.cli.access import ClientSettings
+    from servers.kit import logs
     from servers.kit.client import tool_client
 
+    logs.configure("ERROR")
     settings = ClientSettings.load()
     given = {name: value for name, value in arguments.items() if value is not None}
 

@@ -97,7 +97,10 @@ def _moment(text: str) -> datetime:
 def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
     import asyncio
 
+    from servers.kit import logs
     from servers.kit.database import open_pool
+
+    logs.configure("WARNING")
 
     async def run() -> T:
         async with _database() as url, open_pool(url, size=2) as pool:
