@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conductor.issue import Issue
+from conductor.snapshot import Snapshot
 
 STATUS_CONTEXT = "rig/merge-gate"
 GATE_OPEN = "Every gate is open; merging."
@@ -20,16 +21,15 @@ def review(agent: str, summary: str, head: str) -> str:
     return f"{summary}\n\n<sub>Reviewed by {agent} at {head[:7]}.</sub>"
 
 
-def squash_title(issue: Issue) -> str:
-    """The title of the merge commit; empty leaves the pull request's own."""
-    number = issue.pull_request.number if issue.pull_request else issue.number
-    return f"{issue.title} (#{number})"
+def squash_title(pull: Snapshot) -> str:
+    """The title of the merge commit, as GitHub writes it."""
+    return f"{pull.title} (#{pull.number})"
 
 
 def squash_message(issue: Issue) -> str:
-    """The body of the merge commit, whose trailers name the issue and the last run."""
-    authors = ", ".join(issue.authors)
-    return f"Closes #{issue.number}\n\nRig-Issue: {issue.key}\nRig-Agents: {authors}"
+    """The body of the merge commit, whose trailers name the issue and every run that wrote for it."""
+    trailers = [f"Rig-Issue: {issue.key}", *(f"Rig-Run: {run}" for run in issue.runs)]
+    return f"Closes #{issue.number}\n\n" + "\n".join(trailers)
 
 
 def escalated(cause: str, evidence: str) -> str:

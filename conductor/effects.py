@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 
 from conductor import commands as c
-from conductor.comments import STATUS_CONTEXT
+from conductor.comments import STATUS_CONTEXT, squash_message, squash_title
 from conductor.events import Comment
 from conductor.gate import Merge, Policy, gate
 from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.issue import Issue
+from conductor.snapshot import Snapshot
 from conductor.store import EFFECTS, Store, connection_of
 from servers.kit.database import load_queries
-from servers.kit.errors import Conflict, Refused, RigError, Unavailable
+from servers.kit.errors import Refused, RigError, Unavailable
 from servers.kit.logs import get
 
 SQL = load_queries(Path(__file__).with_name("effects.sql"))
@@ -178,13 +179,14 @@ class Effects:
             reasons = ["The head moved."] if isinstance(verdict, Merge) else verdict.reasons
             outcome: c.Command = c.RecordMergeRefused(head, reasons)
         else:
-            outcome = await self._merge(issue.repository, number, head, due)
+            outcome = await self._merge(issue, pull, head)
         await handle(self.store, due.stream, outcome, "conductor", due.key)
 
-    async def _merge(self, repository: str, number: int, head: str, due: Due) -> c.Command:
+    async def _merge(self, issue: Issue, pull: Snapshot, head: str) -> c.Command:
+        title, message = squash_title(pull), squash_message(issue)
         try:
-            sha = await self.github.merge(repository, number, head, due.data["title"], due.data["message"])
-        except (Conflict, Refused) as refused:
+            sha = await self.github.merge(issue.repository, pull.number, head, title, message)
+        except Refused as refused:
             return c.RecordMergeRefused(head, [f"GitHub did not merge it: {refused}"])
         return c.RecordMerged(head, sha, "rig")
 

@@ -89,7 +89,7 @@ def _assigned(issue: Issue, event: e.IssueAssigned) -> dict[str, Any]:
         kind=event.kind, agent=event.agent, instance=event.instance, boot=event.boot, fence=event.fence, run=event.run
     )
     changes = {"holder": holder, "fence": event.fence, "authors": authors, "last_author": event.agent}
-    return changes | {"attempt": event.attempt, "branch": event.branch}
+    return changes | {"runs": [*issue.runs, event.run], "attempt": event.attempt, "branch": event.branch}
 
 
 def _struck(issue: Issue, agent: str, evidence: str) -> dict[str, Any]:

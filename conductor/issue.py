@@ -47,6 +47,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
         labelling: Which setting of the label started the work; the same one never starts it again.
         branched: The fence under which the branch was last reported.
         authors: Agents that wrote code for the pull request; they never review it.
+        runs: Every attempt that wrote code, for the merge commit's trailers.
         strikes: Failed attempts at the current piece of work.
         rework: Why the author has to go on, and with what words.
         human_ok: The head at which a person opened the human gate.
@@ -69,6 +70,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     branched: int = 0
     holder: Holder | None = None
     authors: list[str] = []
+    runs: list[str] = []
     last_author: str | None = None
     struck: list[str] = []
     strikes: int = 0

@@ -60,12 +60,7 @@ def _gate_waits(event: e.MergeGateWaiting, issue: Issue) -> list[Effect]:
 
 def _gate_passed(event: e.MergeGatePassed, issue: Issue) -> list[Effect]:
     lane = f"merge:{issue.repository_id}@{issue.base}"
-    merge = {
-        "head": event.head,
-        "title": comments.squash_title(issue),
-        "message": comments.squash_message(issue),
-    }
-    return [_status(issue, event.head, "success", comments.GATE_OPEN), Effect("merge", lane, merge)]
+    return [_status(issue, event.head, "success", comments.GATE_OPEN), Effect("merge", lane, {"head": event.head})]
 
 
 def _status(issue: Issue, head: str, state: str, description: str) -> Effect:
