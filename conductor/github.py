@@ -14,10 +14,15 @@ from servers.kit.errors import NotFound
 
 
 class Labeller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who set a label, and what they may do: admin, maintain, write, triage, read or none."""
+    """Who set a label, and what they may do: admin, maintain, write, triage, read or none.
+
+    Attributes:
+        setting: Numbers the settings of labels: a later one has a higher number.
+    """
 
     login: str
     permission: str
+    setting: int = 0
 
 
 class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,7 @@ class Sights:
             base=base,
             approver=seen.labeller.login if seen.labeller and allowed else None,
             ready=READY_LABEL in seen.labels,
+            labelling=seen.labeller.setting if seen.labeller else 0,
         )
 
     async def _stack(self, repository: str, base: str) -> str:

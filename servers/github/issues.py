@@ -242,11 +242,11 @@ def _labeller(repo: GitHubRepository, issue: GitHubIssue, label: str) -> Labelle
     wanted = label.lower()
     if wanted not in {present.name.lower() for present in issue.labels}:
         return None
-    last: str | None = None
+    last: tuple[str, int] | None = None
     for event in issue.get_events():
         if event.event == "labeled" and event.label.name.lower() == wanted:
-            last = login_of(event.actor)
-    return Labeller(login=last, permission=_permission(repo, last)) if last else None
+            last = login_of(event.actor), event.id
+    return Labeller(login=last[0], permission=_permission(repo, last[0]), setting=last[1]) if last else None
 
 
 def _permission(repo: GitHubRepository, login: str) -> Permission:

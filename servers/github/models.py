@@ -25,6 +25,7 @@ class RepositoryAnswer(BaseModel):
 class Labeller(BaseModel):
     login: str
     permission: Permission = Field(description="What that account may do on the repository")
+    setting: int = Field(description="Numbers the settings of labels: a later one has a higher number")
 
 
 class IssueSummary(BaseModel):
@@ -174,6 +175,7 @@ class Snapshot(BaseModel):
     draft: bool
     head_sha: str
     head_ref: str
+    fork: bool = Field(description="Whether the head branch is in another repository")
     base_ref: str
     base_sha: str
     mergeable: Literal["mergeable", "conflicting", "unknown"]

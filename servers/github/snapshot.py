@@ -130,6 +130,7 @@ def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None, r
         draft=pull["isDraft"],
         head_sha=pull["headRefOid"],
         head_ref=pull["headRefName"],
+        fork=pull["isCrossRepository"],
         base_ref=pull["baseRefName"],
         base_sha=pull["baseRefOid"],
         mergeable=_MERGEABLE.get(pull["mergeable"], "unknown"),
