@@ -45,8 +45,16 @@ class Databases:
 
     async def drop(self, url: str) -> None:
         """Remove a database that `create` made, whoever is still connected to it."""
-        name = url.partition("@/")[2].partition("?")[0]
-        await self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await self.administer(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
+
+    async def disconnect(self, url: str) -> None:
+        """Break every connection to a database."""
+        connection = await asyncpg.connect(self.cluster.url("postgres", "postgres"))
+        try:
+            every = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+            await connection.execute(every, _name(url))
+        finally:
+            await connection.close()
 
     def url(self, database: str) -> str:
         return self.cluster.url("rig", database)
@@ -64,6 +72,10 @@ class Databases:
         name = f"test_{uuid4().hex}"
         await self.administer(f"CREATE DATABASE {name} OWNER rig TEMPLATE {template} STRATEGY file_copy")
         return name
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 else:  # generic in the stubs only
     Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
-LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError, OSError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg itself stumbles when a connection is cut in the middle of a query
+    OSError,
+)
 _QUERY = re.compile(r"^-- :name (\w+)\s*$", re.MULTILINE)
 _MIGRATION_LOCK = 7_237_001
 

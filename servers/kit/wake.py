@@ -69,12 +69,18 @@ class LocalWake:
         except TimeoutError:
             return False
         finally:
-            self._waiting[topic].discard(waiter)
+            self._forget(topic, waiter)
         return True
 
+    def _forget(self, topic: str, waiter: asyncio.Future[None]) -> None:
+        waiters = self._waiting.get(topic, set())
+        waiters.discard(waiter)
+        if not waiters:
+            self._waiting.pop(topic, None)
+
     def ring_all(self) -> None:
-        """Wake everybody: after a lost connection nobody knows what was missed."""
-        for topic in list(self._waiting):
+        """Wake everybody, also those who are about to wait: after a lost connection nobody knows what was missed."""
+        for topic in {*self._counts, *self._waiting}:
             self.ring(topic)
 
 
@@ -90,7 +96,8 @@ class PostgresWake(LocalWake):
         await super().publish(*topics)
         with suppress(*LOST, asyncpg.PostgresError):
             for topic in topics:
-                await self._execute("SELECT pg_notify('rig_wake', $1)", f"{self._origin} {topic}")
+                with suppress(asyncpg.DataError):  # a name that PostgreSQL does not carry must not stop the others
+                    await self._execute("SELECT pg_notify('rig_wake', $1)", f"{self._origin} {topic}")
 
     def heard(self, payload: str) -> None:
         """Handle one notification."""

@@ -36,10 +36,15 @@ class ValkeyWake(LocalWake):
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        async with self._valkey.pubsub(ignore_subscribe_messages=True) as pubsub:
+        async with self._valkey.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
-            self.ring_all()
             async for message in pubsub.listen():
-                origin, _, topic = str(message["data"].decode()).partition(" ")
-                if origin != self._origin:
-                    self.ring(topic)
+                if message["type"] == "message":
+                    self._heard(message["data"])
+                else:  # subscribed, perhaps again: the client connects anew by itself
+                    self.ring_all()
+
+    def _heard(self, payload: bytes) -> None:
+        origin, _, topic = payload.decode(errors="replace").partition(" ")
+        if origin != self._origin:
+            self.ring(topic)
