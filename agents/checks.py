@@ -68,7 +68,7 @@ async def inspect(copy: WorkingCopy, since: str, settings: AgentSettings) -> Com
     if problem := _paths(changes, settings) or _size(changes, settings):
         return problem
     added = added_lines(await copy.diff(since, "--unified=0"))
-    return await asyncio.to_thread(_secrets, added)
+    return await asyncio.to_thread(secrets_in, added)
 
 
 async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandReport], Complaint | None]:
@@ -105,7 +105,8 @@ def _size(changes: Sequence[Change], settings: AgentSettings) -> Complaint | Non
     return Complaint("diff_too_large", text)
 
 
-def _secrets(added: Sequence[AddedLine]) -> Complaint | None:
+def secrets_in(added: Sequence[AddedLine]) -> Complaint | None:
+    """Which lines look like credentials; never the credentials themselves."""
     found = [f"{line.path}:{line.number}: {kind}" for line in added for kind in secrets_scan.kinds(line.text)]
     if not found:
         return None

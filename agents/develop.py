@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from agents import repository, wording
 from agents.assigned import Run
-from agents.checks import CommandReport, Complaint, inspect, prove
+from agents.changes import AddedLine
+from agents.checks import CommandReport, Complaint, inspect, prove, secrets_in
 from agents.errors import Stuck
 from agents.results import DevResult
 from agents.think import think
@@ -149,6 +150,11 @@ async def _texts(run: Run, ground: Ground) -> dict[str, str]:
     }
 
 
+def _secrets(result: DevResult) -> Complaint | None:
+    said = enumerate(f"{result.title}\n\n{result.summary}".splitlines(), start=1)
+    return secrets_in([AddedLine("the title and summary", number, text) for number, text in said])
+
+
 class Acceptance:
     """Judges what the model hands in; keeps the tree and the reports of the result that passed."""
 
@@ -159,10 +165,10 @@ class Acceptance:
         self.tree = ""
         self.reports: list[CommandReport] = []
 
-    async def judge(self, _: DevResult) -> str | None:
+    async def judge(self, result: DevResult) -> str | None:
         """What is wrong, for the model to repair; Stuck when that happened too often."""
         self._run.step("checking")
-        complaint = await self._complaint()
+        complaint = _secrets(result) or await self._complaint()
         if complaint is None:
             return None
         self._failures += 1

@@ -44,6 +44,7 @@ PR_SET_DUMPABLE = 4
 
 def main(path: Path) -> int:
     """Run the agent of the character at `path`; answers the exit code."""
+    logs.configure()
     try:
         settings = AgentSettings.load()
         logs.configure(settings.log_level)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agents.assignment import Assignment
 from agents.checks import CommandReport
 from agents.results import harmless
+from servers.kit.logs import redact
 
 ISSUE_TRAILER = "Rig-Issue"
 RUN_TRAILER = "Rig-Run"
@@ -32,7 +33,7 @@ def pull_request_body(assignment: Assignment, summary: str, reports: Sequence[Co
 
 
 def _proof(report: CommandReport) -> str:
-    lines = report.output.splitlines()[-SHOWN_LINES:]
+    lines = redact(report.output).splitlines()[-SHOWN_LINES:]
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", "\n".join(lines))), 3)
     head = f"`{report.command}` passed in {report.seconds:.1f} s."
     return "\n".join([head, "", f"{fence}text", *lines, fence]) if lines else head

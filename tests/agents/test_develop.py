@@ -106,7 +106,7 @@ async def test_a_change_that_stays_wrong_is_never_pushed(stage: Stage) -> None:
 
 async def test_what_the_model_does_to_its_own_git_changes_nothing(stage: Stage) -> None:
     def play() -> Play:
-        hook = "mkdir -p .git/hooks; echo 'touch pwned' > .git/hooks/pre-commit; chmod +x .git/hooks/*"
+        hook = "mkdir -p .git/hooks; echo 'touch pwned' > .git/hooks/pre-push; chmod +x .git/hooks/*"
         config = "git config user.name Mallory"
         commit = "git log --oneline && sed -i s/1/0/ app.py && git commit -qam 'mine' && git checkout -q -b other"
         ran = yield say("", use("mcp__workspace__run_command", command=f"{hook}; {config}; {commit}"))
@@ -137,6 +137,20 @@ async def test_other_issues_are_not_closed_by_the_models_words(stage: Stage) -> 
     await stage.run()
     message = stage.git("log", "-1", "--format=%B", BRANCH)
     assert message.startswith("fix: resolves issue #3\n\nCloses issue #1, fixes: issue ada/other#2.")
+
+
+async def test_a_credential_in_the_summary_is_not_published(stage: Stage) -> None:
+    def play() -> Play:
+        (yield say("", write("app.py", "def double(n):\n    return 2 * n\n"))).only.ok()
+        leak = use("finish", title="fix: it", summary="I found ghp_" + "a" * 36)
+        refused = (yield say("", leak)).only
+        assert "the title and summary:3: GitHub Token" in refused.text
+        yield say("", FINISH)
+
+    stage.script(play)
+    stage.offer()
+    await stage.run()
+    assert "ghp_" not in stage.git("log", "--format=%B", BRANCH)
 
 
 async def test_rework_puts_a_new_head_on_the_branch(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from agents.assignment import Claim
 from agents.mesh import Identity, Mesh, open_mesh
 from agents.settings import AgentSettings
 from servers.kit.character import Character, Git, HttpServer
-from servers.kit.errors import NotFound, RateLimited, RigError, Unavailable
+from servers.kit.errors import NotFound, RateLimited, Unauthenticated, Unavailable
 from tests.agents.stage import served
 
 
@@ -70,7 +70,7 @@ async def test_only_the_rigs_own_servers_see_the_token(tmp_path: Path) -> None:
 
     async def note(request: Request) -> Response:
         seen[request.url.path] = request.headers.get("authorization")
-        return Response(status_code=404)
+        return Response(status_code=401)
 
     async with served(lambda _: Starlette(routes=[Route("/{path:path}", note, methods=["POST"])])) as url:
         character = Character(
@@ -84,7 +84,7 @@ async def test_only_the_rigs_own_servers_see_the_token(tmp_path: Path) -> None:
         settings = AgentSettings.load(token="secret", conductor_url=f"{url}/", servers=elsewhere)
         async with open_mesh(character, settings, Identity("e-1", "secret"), tmp_path) as mesh:
             for server in ("conductor", "github", "memory", "search"):
-                with pytest.raises(RigError):
+                with pytest.raises(Unauthenticated):
                     await mesh.call(server, "anything", patience=0)
     assert seen == {
         "/mcp/conductor": "Bearer secret",
