@@ -86,7 +86,7 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     store = Store(pool, wake, lease_seconds=settings.lease_seconds)
     catalogue = load_all(settings.characters)
     policy = Policy()
-    sights = Sights(store, github, policy, settings.repositories)
+    sights = Sights(store, github, policy, settings.repositories, settings.label_apps)
     secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
     key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
     dispatch = Dispatch(

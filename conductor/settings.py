@@ -18,6 +18,9 @@ class ConductorSettings(RigSettings):
     repositories: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Enrolled repositories, as owner/repo separated by commas"
     )
+    label_apps: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Apps whose agent-ready label starts work, as logins like planner[bot]"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret of GitHub's webhooks")
     webhook_secret_old: SecretStr = Field(default=SecretStr(""), description="Also accepted while secrets change")
     github_server_url: str = Field(
@@ -32,7 +35,7 @@ class ConductorSettings(RigSettings):
     token_hours: float = Field(default=24, gt=0, description="Life of a renewed token")
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections per process")
 
-    @field_validator("repositories", mode="before")
+    @field_validator("repositories", "label_apps", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from conductor import commands as c
 from conductor.comments import permission_refused
 from conductor.decide import READY_LABEL
 from conductor.gate import Policy
-from conductor.github import GitHub, SeenIssue
+from conductor.github import GitHub, Labeller, SeenIssue
 from conductor.handler import handle
 from conductor.issue import stream_of
 from conductor.store import Store, connection_of
@@ -29,13 +29,22 @@ class Sights:
 
     Args:
         repositories: The enrolled ones, as owner/repo; sightings elsewhere are ignored.
+        apps: Logins of Apps whose label starts work, such as `planner[bot]`; GitHub knows no permission of theirs.
     """
 
-    def __init__(self, store: Store, github: GitHub, policy: Policy, repositories: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        github: GitHub,
+        policy: Policy,
+        repositories: Collection[str],
+        apps: Collection[str] = (),
+    ) -> None:
         self.store = store
         self.github = github
         self.policy = policy
         self.repositories = {name.lower(): name for name in repositories}
+        self._apps = {login.lower() for login in apps}
 
     async def follow(self, sighting: Sighting) -> str | None:
         """Bring the rig up to date with what `sighting` points at; why it was ignored, if it was."""
@@ -60,11 +69,14 @@ class Sights:
         _, issue = await self.store.load(stream)
         if issue.status == "new" and READY_LABEL not in seen.labels:
             return f"{repository}#{number} is not labelled {READY_LABEL}."
-        allowed = seen.labeller is not None and seen.labeller.permission in MAY_WRITE
+        allowed = seen.labeller is not None and self._may_start(seen.labeller)
         await handle(self.store, stream, await self._observation(seen, allowed), "github")
         if READY_LABEL in seen.labels and not allowed:
             return permission_refused(seen.labeller.login if seen.labeller else "somebody", READY_LABEL)
         return None
+
+    def _may_start(self, labeller: Labeller) -> bool:
+        return labeller.permission in MAY_WRITE or labeller.login.lower() in self._apps
 
     async def _observation(self, seen: SeenIssue, allowed: bool) -> c.ObserveIssue:
         base = await self.github.default_branch(seen.repository)
