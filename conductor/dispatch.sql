@@ -39,4 +39,8 @@ INSERT INTO pauses (scope, by, reason) VALUES ($1, $2, $3) ON CONFLICT (scope) D
 
 -- :name resume
 -- Ends a pause.
-DELETE FROM pauses WHERE scope = $1 RETURNING scope
+DELETE FROM pauses WHERE scope = $1
+
+-- :name is_paused
+-- Whether a scope is paused.
+SELECT EXISTS (SELECT 1 FROM pauses WHERE scope = $1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from conductor.evolve import fold
 from conductor.issue import Issue
 from conductor.records import Answer, Append
 from conductor.store import SQL, Store, connection_of
+from servers.kit.database import Connection
 from servers.kit.errors import Conflict, InvalidInput
 
 ATTEMPTS = 20
@@ -23,10 +24,15 @@ ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Handled:
-    """The issue after a command, and the events that the command caused."""
+    """The issue after a command, and the events that the command caused.
+
+    Attributes:
+        answer: What the same request was answered before; then nothing happened now.
+    """
 
     issue: Issue
     events: list[Event]
+    answer: Any | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,21 @@ class Once:
 
     def answer(self, issue: Issue) -> Answer:
         return Answer(self.caller, self.tool, self.request_id, self.arguments, self.render(issue))
+
+    async def given(self, connection: Connection) -> Any | None:
+        """What this request was answered the first time.
+
+        Raises:
+            InvalidInput: The same request id came with other arguments.
+        """
+        row = await connection.fetchrow(SQL["find_answer"], self.caller, self.tool, self.request_id)
+        if row is None:
+            return None
+        if row["arguments"] != self.arguments:
+            raise InvalidInput(
+                f"The request id {self.request_id} was used before with other arguments. Take a new one."
+            )
+        return row["answer"]
 
 
 async def handle(
@@ -58,6 +79,9 @@ async def handle(
     """
     for _ in range(ATTEMPTS):
         version, issue = await store.load(stream)
+        given = await answered(store, once)  # after loading, so that what is loaded is from before the answer
+        if given is not None:
+            return Handled(issue, [], given)
         events = decide(issue, command)
         if not events:
             return Handled(issue, [])
@@ -72,26 +96,44 @@ async def handle(
     raise Conflict(f"{stream} changes too fast. Try again.")
 
 
-async def record(store: Store, stream: str, event: Event, actor: str, correlation: str | None = None) -> None:
-    """Append one event to a stream that is not an issue's."""
-    await store.append(Append(stream, None, [event], actor, store.clock.now(), correlation=correlation))
+async def record(
+    store: Store, stream: str, event: Event, actor: str, correlation: str | None = None, once: Once | None = None
+) -> None:
+    """Append one event to a stream that is not an issue's; with `once`, however often the request comes."""
+    if await answered(store, once) is not None:
+        return
+    answer = once.answer(Issue()) if once else None
+    try:
+        await store.append(
+            Append(stream, None, [event], actor, store.clock.now(), correlation=correlation, answer=answer)
+        )
+    except Conflict:
+        await answered(store, once)  # the same request came twice at once, and the other was first
+
+
+async def do_once(store: Store, once: Once | None, work: Callable[[Connection], Awaitable[Any]]) -> Any:
+    """Do `work` in one transaction with its answer, and for a repeated request only give the answer."""
+    async with connection_of(store.pool) as connection, connection.transaction():
+        if once is None:
+            return await work(connection)
+        await connection.execute(SQL["lock_request"], once.caller, once.tool, once.request_id)
+        given = await once.given(connection)
+        if given is not None:
+            return given
+        answer = await work(connection)
+        row = Answer(once.caller, once.tool, once.request_id, once.arguments, answer)
+        await connection.execute(SQL["write_answers"], [row])
+        return answer
+
+
+async def answered(store: Store, once: Once | None) -> Any | None:
+    """What the request was answered before, if it is one that may come twice and has."""
+    if once is None:
+        return None
+    async with connection_of(store.pool) as connection:
+        return await once.given(connection)
 
 
 def digest(arguments: Any) -> str:
     """A request's arguments as a short hash."""
     return hashlib.sha256(msgspec.json.encode(arguments, order="deterministic")).hexdigest()[:32]
-
-
-async def earlier_answer(store: Store, caller: str, tool: str, request_id: str, arguments: str) -> Any | None:
-    """What this request was answered the first time.
-
-    Raises:
-        InvalidInput: The same request id came with other arguments.
-    """
-    async with connection_of(store.pool) as connection:
-        row = await connection.fetchrow(SQL["find_answer"], caller, tool, request_id)
-    if row is None:
-        return None
-    if row["arguments"] != arguments:
-        raise InvalidInput(f"The request id {request_id} was used before with other arguments. Take a new one.")
-    return row["answer"]

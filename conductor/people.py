@@ -12,9 +12,10 @@ from conductor import events as e
 from conductor.answers import Progress
 from conductor.desk import DeskDep
 from conductor.dispatch import SQL
+from conductor.handler import answered
 from conductor.handler import record as append
 from conductor.store import ASSIGNMENTS, connection_of
-from conductor.toolbox import PEOPLE, IssueArg, Short, Text, run, tools
+from conductor.toolbox import PEOPLE, IssueArg, Short, Text, once, run, tools
 from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.tools import DESTRUCTIVE, WRITE, CallerDep
 
@@ -84,19 +85,25 @@ async def merge_pull_request(desk: DeskDep, caller: CallerDep, issue: IssueArg) 
 @tools.tool(WRITE, PEOPLE)
 async def pause(desk: DeskDep, caller: CallerDep, scope: Scope = "rig", reason: Text = "") -> Pause:
     """Hand out no new work, in the whole rig, a repository or to an agent; running work goes on."""
+    event = e.RigPaused(scope=scope, by=caller.subject, reason=reason)
+    await append(desk.store, "rig", event, caller.subject, once=once(caller, "pause", [scope, reason]))
     async with connection_of(desk.pool) as connection:
         await connection.execute(SQL["pause"], scope.lower(), caller.subject, reason)
-    await append(desk.store, "rig", e.RigPaused(scope=scope, by=caller.subject, reason=reason), caller.subject)
     return Pause(scope=scope, paused=True)
 
 
 @tools.tool(WRITE, PEOPLE)
 async def resume(desk: DeskDep, caller: CallerDep, scope: Scope = "rig") -> Pause:
     """End a pause."""
+    request = once(caller, "resume", scope)
     async with connection_of(desk.pool) as connection:
-        if await connection.fetchval(SQL["resume"], scope.lower()) is None:
-            raise NotFound(f"{scope} is not paused.")
-    await append(desk.store, "rig", e.RigResumed(scope=scope, by=caller.subject), caller.subject)
+        paused = await connection.fetchval(SQL["is_paused"], scope.lower())
+    if not paused and await answered(desk.store, request) is None:
+        raise NotFound(f"{scope} is not paused.")
+    event = e.RigResumed(scope=scope, by=caller.subject)
+    await append(desk.store, "rig", event, caller.subject, once=request)
+    async with connection_of(desk.pool) as connection:
+        await connection.execute(SQL["resume"], scope.lower())
     await desk.wake.publish(ASSIGNMENTS)
     return Pause(scope=scope, paused=False)
 
@@ -116,5 +123,5 @@ async def record(
         event = e.decode(type, data)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{type}: {error}") from error
-    await append(desk.store, stream, event, caller.subject)
+    await append(desk.store, stream, event, caller.subject, once=once(caller, "record", [stream, type, data]))
     return Progress(state="new")

@@ -61,6 +61,7 @@ async def _rebuild(connection: Connection) -> int:
     rows = [issue_row(issue, version) for version, issue in folded.values()]
     await connection.execute(SQL["clear"])
     await connection.execute(STORE_SQL["write_issues"], rows)
+    await connection.execute(SQL["set_ages"])
     await connection.execute(SQL["set_projection_number"], PROJECTION)
     return len(rows)
 

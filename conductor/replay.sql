@@ -19,3 +19,8 @@ SELECT number FROM projections WHERE name = 'issues'
 -- Notes which code wrote the projection.
 INSERT INTO projections (name, number) VALUES ('issues', $1)
 ON CONFLICT (name) DO UPDATE SET number = excluded.number
+
+-- :name set_ages
+-- Issues are as old as their first event, by which work is picked.
+UPDATE issues SET created_at = first.recorded_at
+FROM events AS first WHERE first.stream = issues.stream AND first.version = 1

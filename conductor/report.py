@@ -11,7 +11,7 @@ from conductor.answers import Progress
 from conductor.desk import Desk
 from conductor.events import TokenUsage
 from conductor.handler import record
-from conductor.toolbox import held, run
+from conductor.toolbox import held, once, run
 from servers.kit.errors import InvalidInput
 from servers.kit.tools import Caller, Claim
 
@@ -88,7 +88,8 @@ def _command(caller: Caller, kind: str, claim: Claim, data: dict[str, Any]) -> c
 async def _usage(desk: Desk, caller: Caller, claim: Claim | None, usage: UsageData) -> Progress:
     issue = usage.issue or (claim.issue if claim else "")
     event = TokenUsage(agent=caller.subject, **usage.model_dump(exclude={"issue"}), issue=issue)
-    await record(desk.store, f"run-{usage.run}", event, caller.subject, correlation=issue or None)
+    request = once(caller, "report_event:TOKEN_USAGE", [issue, usage.model_dump()])
+    await record(desk.store, f"run-{usage.run}", event, caller.subject, issue or None, request)
     return Progress(state=await _state(desk, claim) if claim else "new")
 
 

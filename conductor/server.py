@@ -14,9 +14,11 @@ from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAn
 from conductor.desk import Desk, DeskDep
 from conductor.dispatch import kinds_for
 from conductor.events import Comment, Kind
+from conductor.handler import do_once
 from conductor.report import ReportType, report
-from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, run, tools
+from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, once, run, tools
 from servers.kit.auth import Principal, needs_renewal
+from servers.kit.database import Connection
 from servers.kit.errors import Fenced, RigError, Superseded
 from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
 
@@ -211,10 +213,19 @@ async def send_message(
     desk: DeskDep, caller: CallerDep, to: Short, text: Annotated[str, Field(min_length=1, max_length=4000)]
 ) -> views.Message:
     """Leave a message for an agent or a person, who gets it with read_messages."""
-    return await views.send_message(desk.pool, caller.subject, to, text)
+
+    async def send(connection: Connection) -> dict[str, Any]:
+        return (await views.send_message(connection, caller.subject, to, text)).model_dump(mode="json")
+
+    return views.Message.model_validate(await do_once(desk.store, once(caller, "send_message", [to, text]), send))
 
 
 @tools.tool(WRITE, ("dev", "review", "person", "ops"))
 async def read_messages(desk: DeskDep, caller: CallerDep) -> list[views.Message]:
     """Your unread messages, oldest first; they count as read from now on."""
-    return await views.read_messages(desk.pool, caller.subject)
+
+    async def read(connection: Connection) -> list[dict[str, Any]]:
+        return [one.model_dump(mode="json") for one in await views.read_messages(connection, caller.subject)]
+
+    found = await do_once(desk.store, once(caller, "read_messages", ""), read)
+    return [views.Message.model_validate(one) for one in found]

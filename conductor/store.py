@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import asyncpg
 import msgspec
 
-from conductor.commands import Assign
-from conductor.decide import decide
-from conductor.evolve import fold
+from conductor.batch import SQL, Batch
+from conductor.handout import Handout
 from conductor.issue import Issue
-from conductor.records import (
-    Answer,
-    Append,
-    Appended,
-    Claimed,
-    ClaimRequest,
-    Recorded,
-    claim_row,
-    effect_rows,
-    event_rows,
-    issue_row,
-)
+from conductor.records import Append, Appended, Claimed, ClaimRequest, Recorded
 from servers.kit.clock import Clock, SystemClock
-from servers.kit.database import LOST, Connection, Pool, load_queries
-from servers.kit.errors import Conflict, InvalidInput, Refused, RigError, Unavailable
+from servers.kit.database import LOST, Connection, Pool
+from servers.kit.errors import Conflict, InvalidInput, RigError, Unavailable
+from servers.kit.logs import get
 from servers.kit.wake import Wake
 
-SQL = load_queries(Path(__file__).with_name("store.sql"))
 EVENTS, ASSIGNMENTS, EFFECTS = "events", "assignments", "effects"
-
+COMMIT_SECONDS = 30
+ACQUIRE_SECONDS = 10
+# What may be over at the next try: a server that is gone, overloaded or read-only, a deadlock.
+AWAY = (
+    *LOST,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+log = get(__name__)
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
@@ -47,41 +43,6 @@ Reply = TypeVar("Reply")
 class _Waiting(Generic[Ask, Reply]):
     ask: Ask
     reply: asyncio.Future[Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
-@dataclass
-class _Batch:
-    """What one transaction writes."""
-
-    last: int
-    versions: dict[str, int]
-    lease_seconds: float
-    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    issues: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    claims: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    effects: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    answers: list[Answer] = field(default_factory=list[Answer])
-
-    def add(self, append: Append) -> Appended:
-        """Place an append at the end of its stream.
-
-        Raises:
-            Conflict: The stream is not at the version the append expects.
-        """
-        version = self.versions.get(append.stream, 0)
-        if append.expected not in (None, version):
-            raise Conflict(f"{append.stream} is at version {version}, not {append.expected}. Read it again.")
-        self.events += event_rows(append, version)
-        end = version + len(append.events)
-        if append.after is not None:
-            self.issues[append.stream] = issue_row(append.after, end)
-            self.effects += effect_rows(append, version)
-            if row := claim_row(append, self.lease_seconds):
-                self.claims[append.stream] = row
-        if append.answer:
-            self.answers.append(append.answer)
-        self.versions[append.stream] = end
-        return Appended(end, self.last + len(self.events))
 
 
 class Store:
@@ -153,130 +114,54 @@ class Store:
 
     async def _commit_or_split(self, items: list[Any]) -> None:
         try:
-            await self._commit(items)
-        except (*LOST, TimeoutError) as error:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._commit(items)
+        except AWAY as error:
             _fail(items, Unavailable(f"The database broke off ({error}). Try again."))
-        except asyncpg.PostgresError as error:
-            if len(items) == 1:
-                _fail(items, InvalidInput(f"The database refuses the event: {error}"))
-                return
-            for item in items:  # one bad event must not take the others with it
-                await self._commit_or_split([item])
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            await self._split(items, InvalidInput(f"The database refuses the event: {error}"))
+        except Exception:
+            log.exception("a batch failed", size=len(items))
+            await self._split(items, RigError("The event could not be written; the log says why."))
+
+    async def _split(self, items: list[Any], error: RigError) -> None:
+        """One bad event must not take the others with it: each for itself, and the last one fails."""
+        if len(items) == 1:
+            _fail(items, error)
+            return
+        for item in items:
+            await self._commit_or_split([item])
 
     async def _commit(self, items: list[Any]) -> None:
         appends: list[_Waiting[Append, Appended]] = [i for i in items if isinstance(i.ask, Append)]
         claimers: list[_Waiting[ClaimRequest, Claimed | None]] = [i for i in items if isinstance(i.ask, ClaimRequest)]
-        results: list[tuple[Any, Any]] = []
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL["lock"])
-            batch = await self._heads(connection, [w.ask.stream for w in appends])
-            results += [(w, _attempt(batch, w.ask)) for w in appends]
+            batch = await Batch.begin(connection, [w.ask for w in appends], self._lease_seconds)
+            results: list[tuple[Any, Any]] = [(w, _attempt(batch, w.ask)) for w in appends]
             if claimers:
-                results += await self._serve_claims(connection, batch, claimers)
-            await _write(connection, batch)
-        await self._announce(batch)
+                handout = Handout(connection, batch, self.clock.now(), self._affinity)
+                outcomes = await handout.serve([w.ask for w in claimers])
+                results += [(claimers[place], outcome) for place, outcome in outcomes.items()]
+            await batch.write(connection)
         for waiting, result in results:
             _settle(waiting, result)
-
-    async def _heads(self, connection: Connection, streams: Sequence[str]) -> _Batch:
-        rows = await connection.fetch(SQL["heads"], [*dict.fromkeys(streams), ""])
-        versions = {row["stream"]: row["version"] or 0 for row in rows}
-        return _Batch(rows[0]["last"] or 0, versions, self._lease_seconds)
-
-    async def _serve_claims(
-        self, connection: Connection, batch: _Batch, claimers: list[_Waiting[ClaimRequest, Claimed | None]]
-    ) -> list[tuple[Any, Any]]:
-        results: list[tuple[Any, Any]] = []
-        taken = set(batch.issues)  # their state in the database is older than the batch
-        pending: list[_Waiting[ClaimRequest, Claimed | None]] = []
-        held = await self._held(connection, [w.ask for w in claimers])
         for waiting in claimers:
-            mine = held.pop((waiting.ask.agent, waiting.ask.instance), None)
-            if mine is None:
-                pending.append(waiting)
-            elif mine[1].stream not in taken:
-                taken.add(mine[1].stream)
-                results.append((waiting, self._hand_out(batch, waiting.ask, *mine)))
-            else:
-                results.append((waiting, None))
-        offers = await self._offers(connection, [w.ask for w in pending])
-        for waiting in pending:
-            free = (work for work in offers.get(_profile(waiting.ask), ()) if work[1].stream not in taken)
-            work = next(free, None)
-            if work:
-                taken.add(work[1].stream)
-            results.append((waiting, self._hand_out(batch, waiting.ask, *work) if work else None))
-        return results
+            if not waiting.reply.done():
+                self._queue.put_nowait(waiting)
+        await self._announce(batch)
 
-    def _hand_out(self, batch: _Batch, request: ClaimRequest, version: int, issue: Issue) -> Claimed | RigError:
-        holder = issue.holder
-        if holder and (holder.agent, holder.instance, holder.boot) == (request.agent, request.instance, request.boot):
-            return Claimed(issue)
-        ask = Assign(request.agent, request.role, request.instance, request.boot, request.run, request.kinds)
-        try:
-            events = decide(issue, ask)
-        except Refused as refused:
-            return refused
-        after = fold(events, issue)
-        batch.versions[issue.stream] = version
-        append = Append(issue.stream, version, events, request.agent, self.clock.now(), issue, after)
-        return Claimed(after, batch.add(append))
-
-    async def _held(
-        self, connection: Connection, requests: list[ClaimRequest]
-    ) -> dict[tuple[str, str], tuple[int, Issue]]:
-        agents, instances = [r.agent for r in requests], [r.instance for r in requests]
-        rows = await connection.fetch(SQL["held"], agents, instances)
-        return {(r["agent"], r["instance"]): (r["version"], msgspec.convert(r["data"], Issue)) for r in rows}
-
-    async def _offers(
-        self, connection: Connection, requests: list[ClaimRequest]
-    ) -> dict[tuple[Any, ...], list[tuple[int, Issue]]]:
-        wanted: defaultdict[tuple[Any, ...], int] = defaultdict(int)
-        for request in requests:
-            wanted[_profile(request)] += 1
-        if not wanted:
-            return {}
-        profiles = list(wanted)
-        keys = ("agent", "role", "stacks", "kinds", "alone", "stream")
-        asked = [
-            dict(zip(keys, p, strict=True)) | {"profile": n, "want": len(requests)} for n, p in enumerate(profiles)
-        ]
-        found: defaultdict[tuple[Any, ...], list[tuple[int, Issue]]] = defaultdict(list)
-        for row in await connection.fetch(SQL["candidates"], asked, self._affinity):
-            found[profiles[row["profile"]]].append((row["version"], msgspec.convert(row["data"], Issue)))
-        return found
-
-    async def _announce(self, batch: _Batch) -> None:
+    async def _announce(self, batch: Batch) -> None:
         topics = [EVENTS] if batch.events else []
         topics += [ASSIGNMENTS] if any(row["offer_kind"] for row in batch.issues.values()) else []
         topics += [EFFECTS] if batch.effects else []
         await self.wake.publish(*topics)
 
 
-def _profile(request: ClaimRequest) -> tuple[Any, ...]:
-    return (request.agent, request.role, request.stacks, request.kinds, request.alone, request.stream)
-
-
-def _attempt(batch: _Batch, append: Append) -> Appended | Conflict:
+def _attempt(batch: Batch, append: Append) -> Appended | Conflict:
     try:
         return batch.add(append)
     except Conflict as conflict:
         return conflict
-
-
-async def _write(connection: Connection, batch: _Batch) -> None:
-    if batch.events:
-        await connection.execute(SQL["write_events"], batch.last, batch.events)
-    writes: dict[str, list[Any]] = {
-        "write_issues": list(batch.issues.values()),
-        "write_claims": list(batch.claims.values()),
-        "write_effects": batch.effects,
-        "write_answers": batch.answers,
-    }
-    for query, rows in writes.items():
-        if rows:
-            await connection.execute(SQL[query], rows)
 
 
 def _settle(waiting: _Waiting[Any, Any], result: Any) -> None:
@@ -299,9 +184,11 @@ def _recorded(row: asyncpg.Record) -> Recorded:
 
 @asynccontextmanager
 async def connection_of(pool: Pool) -> AsyncGenerator[Connection]:
-    """A pooled connection; a database that is away is Unavailable."""
+    """A pooled connection; a database that is away is Unavailable, a value that it cannot hold InvalidInput."""
     try:
-        async with pool.acquire() as connection:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield connection
-    except LOST as error:
+    except AWAY as error:
         raise Unavailable(f"The database cannot be reached ({error}). Try again.") from error
+    except asyncpg.DataError as error:
+        raise InvalidInput(f"The database cannot hold this value ({error}).") from error

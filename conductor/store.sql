@@ -41,23 +41,17 @@ ON CONFLICT (stream) DO UPDATE SET
     offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
     updated_at = now(), data = excluded.data
 
--- :name write_claims
--- Ends the claims of the issues that changed hands and opens the new ones.
-WITH changed AS (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS c(
-        stream text, fence int, agent text, instance text, boot text, kind text, run text, lease_seconds float8
-    )
-), ended AS (
-    DELETE FROM claims USING changed
-    WHERE claims.stream = changed.stream AND changed.agent IS NULL
-)
+-- :name end_claims
+-- Ends the claims of the issues that changed hands.
+DELETE FROM claims WHERE stream = ANY ($1)
+
+-- :name open_claims
+-- Opens the claims of the new holders.
 INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
 SELECT stream, fence, agent, instance, boot, kind, run, now() + make_interval(secs => lease_seconds)
-FROM changed WHERE agent IS NOT NULL
-ON CONFLICT (stream) DO UPDATE SET
-    fence = excluded.fence, agent = excluded.agent, instance = excluded.instance, boot = excluded.boot,
-    kind = excluded.kind, run = excluded.run, claimed_at = now(), heartbeat_at = NULL,
-    lease_until = excluded.lease_until, step = ''
+FROM jsonb_to_recordset($1::jsonb) AS c(
+    stream text, fence int, agent text, instance text, boot text, kind text, run text, lease_seconds float8
+)
 
 -- :name write_effects
 -- Queues what has to be done in the world.
@@ -93,7 +87,7 @@ CROSS JOIN LATERAL (
       AND (offer_preferred IS NULL OR offer_preferred = c.agent OR offered_at < now() - $2::interval)
       AND (c.alone OR NOT c.agent = ANY (offer_avoided) OR offered_at < now() - $2::interval)
       AND NOT EXISTS (
-          SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository), 'agent:' || c.agent)
+          SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository), 'agent:' || lower(c.agent))
       )
     ORDER BY priority, created_at
     LIMIT c.want
@@ -118,6 +112,15 @@ FROM events WHERE position > $1 ORDER BY position LIMIT $2
 -- :name load_issue
 -- One issue's folded state.
 SELECT version, data FROM issues WHERE stream = $1
+
+-- :name answered
+-- Which of these requests were answered before.
+SELECT caller, tool, request_id FROM answers
+WHERE (caller, tool, request_id) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
+
+-- :name lock_request
+-- Lets the same request be worked on only once at a time.
+SELECT pg_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7237003))
 
 -- :name find_answer
 -- What a caller was told the first time.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from conductor.answers import Progress
 from conductor.commands import Command
 from conductor.desk import Desk
-from conductor.handler import Once, digest, earlier_answer, handle
+from conductor.handler import Once, digest, handle
+from conductor.issue import Issue
 from servers.kit.auth import Role
 from servers.kit.tools import Caller, Claim, Toolbox
 
@@ -25,7 +27,6 @@ tools = Toolbox("conductor", INSTRUCTIONS)
 IssueArg = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#\d{1,9}$", max_length=300, description="As owner/repo#12")]
 Text = Annotated[str, Field(max_length=20_000)]
 Short = Annotated[str, Field(max_length=500)]
-T = TypeVar("T", bound=BaseModel)
 
 
 def held(caller: Caller, claim: Claim) -> dict[str, Any]:
@@ -33,15 +34,18 @@ def held(caller: Caller, claim: Claim) -> dict[str, Any]:
     return {"agent": caller.subject, "instance": caller.instance, "boot": caller.boot, "fence": claim.fence}
 
 
+def once(caller: Caller, tool: str, arguments: Any, render: Callable[[Issue], Any] = lambda _: {}) -> Once | None:
+    """Marks what a request does, so that it happens once; None for callers that give no request id."""
+    if not caller.request_id:
+        return None
+    return Once(caller.subject, tool, caller.request_id, digest([tool, arguments]), render)
+
+
 async def run(desk: Desk, caller: Caller, tool: str, issue: str, command: Command) -> Progress:
     """Apply `command` once, however often the request comes."""
-    arguments = digest([tool, issue, repr(command)])
-    once = None
-    if caller.request_id:
-        earlier = await earlier_answer(desk.store, caller.subject, tool, caller.request_id, arguments)
-        if earlier is not None:
-            return Progress.model_validate(earlier)
-        once = Once(caller.subject, tool, caller.request_id, arguments, lambda issue: {"state": issue.status})
+    request = once(caller, tool, [issue, repr(command)], lambda issue: {"state": issue.status})
     stream = await desk.dispatch.stream_of(issue)
-    handled = await handle(desk.store, stream, command, caller.subject, caller.request_id, once)
+    handled = await handle(desk.store, stream, command, caller.subject, caller.request_id, request)
+    if handled.answer is not None:
+        return Progress.model_validate(handled.answer)
     return Progress(state=handled.issue.status, recorded=bool(handled.events))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from conductor.issue import Issue, offer
 from conductor.store import connection_of
-from servers.kit.database import Pool, load_queries
+from servers.kit.database import Connection, Pool, load_queries
 from servers.kit.errors import NotFound
 
 SQL = load_queries(Path(__file__).with_name("views.sql"))
@@ -134,17 +134,15 @@ async def get_costs(pool: Pool, days: int) -> list[CostView]:
         return [CostView(**dict(row.items())) for row in await connection.fetch(SQL["costs"], days)]
 
 
-async def send_message(pool: Pool, sender: str, recipient: str, text: str) -> Message:
+async def send_message(connection: Connection, sender: str, recipient: str, text: str) -> Message:
     """Keep a message for `recipient`."""
-    async with connection_of(pool) as connection:
-        row = await connection.fetchrow(SQL["send_message"], sender, recipient, text)
+    row = await connection.fetchrow(SQL["send_message"], sender, recipient, text)
     return Message.model_validate(dict(row.items()) if row else {})
 
 
-async def read_messages(pool: Pool, recipient: str) -> list[Message]:
+async def read_messages(connection: Connection, recipient: str) -> list[Message]:
     """The unread messages of `recipient`, which are read from now on."""
-    async with connection_of(pool) as connection:
-        rows = await connection.fetch(SQL["read_messages"], recipient)
+    rows = await connection.fetch(SQL["read_messages"], recipient)
     return sorted((Message.model_validate(dict(row.items())) for row in rows), key=lambda message: message.id)
 
 
