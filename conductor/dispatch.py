@@ -149,13 +149,14 @@ class Dispatch:
         """How much work, open and in flight, each character of the catalogue could do or does."""
         async with connection_of(self.store.pool) as connection:
             rows = await connection.fetch(SQL["demand"])
+            paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
         demand: Counter[str] = Counter()
         for row in rows:
             if row["agent"]:
                 demand[row["agent"]] += row["count"]
                 continue
             for character in self.catalogue.values():
-                if _could(character, row):
+                if character.name not in paused and _could(character, row):
                     demand[character.name] += row["count"]
         return {name: demand[name] for name in self.catalogue if demand[name]}
 

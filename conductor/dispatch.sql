@@ -1,18 +1,20 @@
 -- :name heartbeat
 -- Renews a lease; nothing is returned where the claim is over.
 UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7
-WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5
+WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5 AND lease_until > '-infinity'
 RETURNING lease_until
 
 -- :name claim_of
 -- Who holds an issue now.
-SELECT fence, agent, instance, boot, lease_until FROM claims WHERE stream = $1
+SELECT fence, agent, instance, boot FROM claims WHERE stream = $1 AND lease_until > '-infinity'
 
 -- :name lapsed
--- Claims without a first heartbeat in time, or whose lease ended a grace period ago.
-SELECT stream, fence, heartbeat_at IS NOT NULL AS started FROM claims
+-- Shuts claims without a first heartbeat in time, or whose lease ended a grace period ago, against late
+-- heartbeats: their end is recorded next. One that was shut before is found again.
+UPDATE claims SET lease_until = '-infinity'
 WHERE (heartbeat_at IS NULL AND claimed_at < now() - make_interval(secs => $1))
    OR lease_until < now() - make_interval(secs => $2)
+RETURNING stream, fence, heartbeat_at IS NOT NULL AS started
 
 -- :name seen
 -- Notes that an agent lives.
@@ -29,9 +31,14 @@ GROUP BY 1, 2, 3
 UNION ALL
 SELECT NULL, '', '{}', agent, count(*)::int FROM claims GROUP BY agent
 
+-- :name paused_agents
+-- Agents that get no new work.
+SELECT substr(scope, 7) FROM pauses WHERE scope LIKE 'agent:%'
+
 -- :name find_issue
--- The stream of an issue that people name by repository and number.
+-- The stream of an issue that people name by repository and number; the newest where the name was given twice.
 SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2
+ORDER BY updated_at DESC LIMIT 1
 
 -- :name pause
 -- Pauses the whole rig, a repository (its name) or an agent (agent:<name>).
