@@ -105,9 +105,10 @@ class Ci:
             checks.start_run(run)
             async with checkout(start.repo.path, start.sha) as folder:
                 conclusion, text = await run_job(folder, start, job)
-        run.title = f"{job.name}: {conclusion}"
-        run.summary = f"{len(job.steps)} steps at {start.sha[:7]}"
-        run.text = text
+        run.log = text
+        if start.repo.actions_output:
+            run.title, run.text = f"{job.name}: {conclusion}", text
+            run.summary = f"{len(job.steps)} steps at {start.sha[:7]}"
         await checks.complete_run(self.world, start.repo, run, conclusion, bot)
 
 

@@ -44,7 +44,7 @@ async def serve(request: Request) -> Response:
         body.seek(0)
         if pushing and request.method == "POST" and viewer.user:
             async with repo.writing:
-                answer = await _backend(request, repo, body)
+                answer = await _backend(request, repo, body, **_guard(world, repo))
                 content = b"".join([chunk async for chunk in answer.body])
                 await pushes.notice(world, repo, viewer.user)
             return Response(content, answer.status, answer.headers)
@@ -91,14 +91,14 @@ class Answer:
                 await self.process.wait()
 
 
-async def _backend(request: Request, repo: Repository, body: IO[bytes]) -> Answer:
+async def _backend(request: Request, repo: Repository, body: IO[bytes], **more: str) -> Answer:
     process = await asyncio.create_subprocess_exec(
         "git",
         "http-backend",
         stdin=body.fileno() if body.seekable() and _rolled(body) else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=_cgi(request, repo, body),
+        env=_cgi(request, repo, body) | more,
         cwd=repo.path,
     )
     assert process.stdout is not None  # noqa: S101 - made with a pipe
@@ -106,6 +106,27 @@ async def _backend(request: Request, repo: Repository, body: IO[bytes]) -> Answe
     headers = dict(line.split(": ", 1) for line in head.decode().strip().split("\r\n"))
     status = int(headers.pop("Status", "200 OK").split()[0])
     return Answer(process, status, headers)
+
+
+UPDATE = """#!/bin/sh
+case " $RIG_PROTECTED " in
+*" $1 "*) echo "error: GH006: Protected branch update failed for $1." >&2; exit 1 ;;
+esac
+"""
+
+
+def _guard(world: World, repo: Repository) -> dict[str, str]:
+    """For protected branches, a hook that refuses a push to them in GitHub's words."""
+    closed = [f"refs/heads/{name}" for name, held in repo.protections.items() if held.restrict_pushes]
+    if not closed:
+        return {}
+    hooks = world.data / "hooks"
+    if not (hooks / "update").exists():
+        hooks.mkdir(exist_ok=True)
+        (hooks / "update").write_text(UPDATE)
+        (hooks / "update").chmod(0o755)
+    setting = {"GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": str(hooks)}
+    return {"GIT_CONFIG_COUNT": "1", "RIG_PROTECTED": " ".join(closed), **setting}
 
 
 def _rolled(body: IO[bytes]) -> bool:

@@ -223,6 +223,7 @@ class CheckRun:
     title: str | None = None
     summary: str | None = None
     text: str | None = None
+    log: str | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
 
@@ -292,6 +293,7 @@ class Repository:
     runs: list[CheckRun] = field(default_factory=list[CheckRun])
     protections: dict[str, Protection] = field(default_factory=dict[str, Protection])
     delete_branch_on_merge: bool = False
+    actions_output: bool = True
     created_at: datetime = field(default_factory=now)
     pushed_at: datetime = field(default_factory=now)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)

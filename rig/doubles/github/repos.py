@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -69,7 +70,8 @@ class Entry:
 
 
 def create(path: Path, default_branch: str) -> None:
-    """An empty bare repository, laid down without starting git."""
+    """An empty bare repository, laid down without starting git; what an earlier run left there goes."""
+    shutil.rmtree(path, ignore_errors=True)
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/pull", "info"):
         (path / folder).mkdir(parents=True, exist_ok=True)
     (path / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")

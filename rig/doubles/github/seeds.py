@@ -84,6 +84,9 @@ class SeedRepository(Strict):
     permissions: dict[str, Role] = Field(default_factory=dict[str, Role])
     labels: list[str] = Field(default_factory=list[str])
     delete_branch_on_merge: bool = False
+    actions_output: bool = Field(
+        default=True, description="False leaves CI's log to the jobs API alone, as GitHub Actions does"
+    )
 
 
 class SeedHook(Strict):
@@ -178,8 +181,8 @@ async def add_repository(world: World, seed: SeedRepository) -> Repository:
     path = world.data / "repositories" / f"{number}.git"
     made = Repository(number, world.user(owner), name, path, seed.private, seed.default_branch, seed.description)
     made.permissions = {world.user(login).login: role for login, role in seed.permissions.items()}
-    made.delete_branch_on_merge = seed.delete_branch_on_merge
-    store.create(path, seed.default_branch)
+    made.delete_branch_on_merge, made.actions_output = seed.delete_branch_on_merge, seed.actions_output
+    await asyncio.to_thread(store.create, path, seed.default_branch)
     for label in seed.labels:
         world.label(made, label)
     world.repositories[seed.name.lower()] = made

@@ -105,6 +105,25 @@ async def test_without_a_workflow_there_are_no_checks(github: GitHubDouble) -> N
     assert (await github.api("GET", f"/repos/{REPO}/commits/{sha}/check-runs", ADA)).json()["total_count"] == 0
 
 
+async def test_a_log_is_also_where_github_actions_keeps_it(github: GitHubDouble) -> None:
+    run = (await runs_of(github, HEAD + "  one: {steps: [{run: echo said}]}\n"))["one"]
+    path = f"/repos/{REPO}/actions/jobs/{run['id']}/logs"
+    asked = await github.api("GET", path, ADA)
+    assert asked.status_code == 302
+    github.http.event_hooks["response"] = []
+    log = await github.http.get(asked.headers["location"], headers={"Authorization": f"Bearer {ADA}"})
+    assert "\nsaid\n" in log.text
+
+
+async def test_a_check_run_may_say_as_little_as_github_actions_does(github: GitHubDouble) -> None:
+    files = {".github/workflows/ci.yml": HEAD + "  one: {steps: [{run: echo said}]}\n"}
+    seed = {"name": "ada/quiet", "files": files, "actions_output": False}
+    sha = (await github.admin("POST", "/repositories", seed))["refs"]["refs/heads/main"]
+    await github.settle()
+    found = (await github.api("GET", f"/repos/ada/quiet/commits/{sha}/check-runs", ADA)).json()["check_runs"]
+    assert [(run["conclusion"], run["output"]["text"]) for run in found] == [("success", None)]
+
+
 async def test_the_story_of_a_run_is_told_in_order(github: GitHubDouble, hooks: Receiver) -> None:
     await runs_of(github, HEAD + "  one: {steps: [{run: echo}]}\n  two: {steps: [{run: echo}]}\n")
     assert hooks.names() == [

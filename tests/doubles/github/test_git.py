@@ -42,6 +42,19 @@ async def test_a_reader_does_not_push(github: GitHubDouble, tmp_path: Path) -> N
     assert (await github.state())["repositories"][REPO]["refs"].keys() == {"refs/heads/main"}
 
 
+async def test_a_protected_branch_is_only_merged_into(github: GitHubDouble, copy: Copy) -> None:
+    await github.protect(REPO, restrict_pushes=True)
+    before = await copy.head()
+    await copy.commit("straight to main", README_md="Mine.\n")
+    with pytest.raises(GitFailed, match="GH006: Protected branch update failed for refs/heads/main"):
+        await copy.push()
+    await copy.git("push", "-q", "origin", "HEAD:refs/heads/topic")
+    assert (await github.state())["repositories"][REPO]["refs"]["refs/heads/main"] == before
+    number = await pull_request(github, copy)
+    merged = await github.api("PUT", f"/repos/{REPO}/pulls/{number}/merge", DEV, {"merge_method": "squash"})
+    assert merged.status_code == 200
+
+
 async def test_a_push_is_told_with_its_commits(github: GitHubDouble, copy: Copy, hooks: Receiver) -> None:
     before = await copy.head()
     await copy.git("rm", "-q", "docs/usage.md")

@@ -118,6 +118,43 @@ async def test_a_push_is_a_synchronize_and_starts_ci_again(github: GitHubDouble,
     assert ended == [(first, "failure"), (second, "success")]
 
 
+DRAFT = (
+    """mutation($id: ID!) { convertPullRequestToDraft(input: {pullRequestId: $id}) { pullRequest { isDraft } } }"""
+)
+READY = """mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) {
+  pullRequest { isDraft } } }"""
+
+
+async def test_whatever_happens_to_a_pull_request_is_told_as_its_own(
+    github: GitHubDouble, copy: Copy, hooks: Receiver
+) -> None:
+    number = await pull_request(github, copy)
+    await github.push_files(REPO, "next", {"README.md": "# Next\n"}, login="ada")
+    await github.settle()
+    seen = len(hooks.taken)
+    await github.label_issue(REPO, number, "do-not-merge", token=ADA)
+    await github.unlabel_issue(REPO, number, "do-not-merge", token=ADA)
+    issue = f"/repos/{REPO}/issues/{number}"
+    await github.api("POST", f"{issue}/assignees", ADA, {"assignees": ["ada"]})
+    await github.api("POST", f"{issue}/comments", ADA, {"body": "Hm"})
+    node = (await github.api("GET", f"{PULLS}/{number}", ADA)).json()["node_id"]
+    for mutation in (DRAFT, READY):
+        assert "errors" not in await github.graphql(mutation, {"id": node}, DEV)
+    moved = await github.api("PATCH", f"{PULLS}/{number}", DEV, {"base": "next", "title": "fix: all of it"})
+    assert moved.json()["base"]["ref"] == "next"
+    await github.settle()
+    assert hooks.names()[seen:] == [
+        "pull_request.labeled",
+        "pull_request.unlabeled",
+        "pull_request.assigned",
+        "issue_comment.created",
+        "pull_request.converted_to_draft",
+        "pull_request.ready_for_review",
+        "pull_request.edited",
+        "pull_request.edited",
+    ]
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

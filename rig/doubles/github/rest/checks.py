@@ -86,6 +86,19 @@ async def get_check_run(call: Call) -> Answer:
     return shapes.run(call.world, call.repository, _find_run(call))
 
 
+async def get_job_log(call: Call) -> Answer:
+    """A redirect to where the log lies: an Actions job has the id of its check run."""
+    run = _find_run(call)
+    call.viewer.signed_in()
+    if run.log is None:
+        raise not_found()
+    return Reply(status=302, headers={"Location": f"{call.world.api}/_logs/{call.repository.full_name}/{run.id}"})
+
+
+async def get_raw_log(call: Call) -> Answer:
+    return Reply(_find_run(call).log or "", media="text/plain; charset=utf-8")
+
+
 def _app(call: Call) -> App:
     """Check runs are for Apps only."""
     call.require("write", "checks")
@@ -142,4 +155,6 @@ routes: list[Route] = [
     rest(REPO + "/check-runs", "POST", create_check_run),
     rest(REPO + "/check-runs/{id:int}", "GET", get_check_run),
     rest(REPO + "/check-runs/{id:int}", "PATCH", update_check_run),
+    rest(REPO + "/actions/jobs/{id:int}/logs", "GET", get_job_log),
+    rest("/_logs/{owner}/{repo}/{id:int}", "GET", get_raw_log),
 ]
