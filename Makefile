@@ -15,7 +15,7 @@ export npm_config_update_notifier := false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint setup setup-test programs lock clean
+.PHONY: help demo test pictures lint setup setup-test programs lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: setup ## take an issue to a merged pull request on this machine, without a
 
 test: setup-test ## set up what is missing, then check and test everything
 	@$(BIN)/python -m pytest $(ARGS)
+
+pictures: setup-test ## make the README's pictures again from live runs
+	@python scripts/pictures.py
 
 lint: $(STAMPS)/test ## ruff, pyright, import-linter
 	$(BIN)/ruff check

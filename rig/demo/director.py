@@ -46,6 +46,7 @@ async def _interruptible(screen: Screen, issues: int, agents: int, keep: bool, t
 
 async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: float) -> int:
     """Play the demo on `screen`."""
+    began = time.monotonic()
     screen.starting()
     log: deque[str] = deque(maxlen=LOG_KEPT)
 
@@ -58,7 +59,7 @@ async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: 
         async with staged(heard, agents=agents) as stage:
             screen.ready(stage.url, str(stage.folder))
             try:
-                await _play(stage, screen, issues, timeout)
+                await _play(stage, screen, issues, timeout, began)
             except RigError as error:
                 code = 1
                 complaints = await stage.model.complaints()
@@ -83,13 +84,12 @@ def _write(log: Iterable[str]) -> str:
     return file.name
 
 
-async def _play(stage: Stage, screen: Screen, issues: int, timeout: float) -> None:
+async def _play(stage: Stage, screen: Screen, issues: int, timeout: float, began: float) -> None:
     """File the issues, watch until all are merged, and prove it.
 
     Raises:
         TimedOut, Conflict, Unavailable: It did not end well.
     """
-    began = time.monotonic()
     tally = Tally()
     try:
         async with asyncio.timeout(timeout):
@@ -148,7 +148,7 @@ def _show_step(screen: Screen, line: str) -> None:
         case "the model answered":
             counts = Counter(str(name).rpartition("__")[2] for name in record.get("tools", []))
             called = ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in counts.items())
-            screen.step(str(record.get("issue")), f"turn {record.get('turn')}: {called}")
+            screen.step(str(record.get("issue")), called)
         case _:
             pass
 

@@ -8,7 +8,9 @@ import time
 from typing import Any, Protocol
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -74,21 +76,25 @@ class Terminal:
         self._console = console
         self._many = issues > 1
         self._started = time.monotonic()
+        self._steps: list[str] = []
+        self._now: Status | None = None
 
     def starting(self) -> None:
         """Say what is about to run, and what is not real about it."""
         self._console.print(
-            "[bold]rig demo[/]  PostgreSQL, the servers, git, CI and the agents are real; "
-            "GitHub is a stand-in and [bold]the model is scripted[/]."
+            "[bold]rig demo[/]  database, servers, agents, git and CI are real; "
+            "GitHub is a stand-in, [bold]the model is scripted[/]."
         )
+        self._show_now("starting")
 
     def ready(self, page: str, folder: str) -> None:
-        self._line("●", "the rig is up", f"page {page}", "cyan")
+        self._line("●", "THE RIG IS UP", f"page {page}", "cyan")
 
     def event(self, event: Event) -> None:
         words = story.in_words(event)
         if words is None:
             return
+        self._tell_steps()
         kind = event["type"]
         style = "green" if kind in story.GOOD else "red" if kind in story.BAD else "yellow"
         mark = "✓" if kind in story.GOOD else "✗" if kind in story.BAD else "?" if kind in story.ASKING else "●"
@@ -96,12 +102,33 @@ class Terminal:
         self._line(mark, kind, f"{where}{words}", style if kind not in WORKING else "cyan")
 
     def step(self, issue: str, text: str) -> None:
-        if not self._many:
-            line = Text(f"{'':11}│ {clean(text)}", style="dim")
-            self._console.print(line, no_wrap=True, overflow="ellipsis")
+        self._show_now(f"{issue}: {text}")
+        self._steps.append(text)
+
+    def _show_now(self, text: str) -> None:
+        """The last line of a real terminal says what happens right now."""
+        if not self._console.is_terminal or self._console.record:
+            return
+        if self._now is None:
+            self._now = self._console.status("")
+            self._now.start()
+        self._now.update(Text(clean(text), style="dim", no_wrap=True, overflow="ellipsis"))
+
+    def _tell_steps(self) -> None:
+        """What led to the event that is told next, in one paragraph."""
+        if self._steps and not self._many:
+            words = Text(clean(" → ".join(self._steps)), style="dim")
+            self._console.print(Padding(words, (0, 0, 0, 13)))
+        self._steps.clear()
+
+    def _end(self) -> None:
+        self._tell_steps()
+        if self._now is not None:
+            self._now.stop()
 
     def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None:
         """The merged commits, what it took, and once more that the model was scripted."""
+        self._end()
         for commit in commits:
             text = Text.assemble(
                 (f"commit {commit.sha}\n", "yellow"), f"Author: {commit.author}\n\n", clean(commit.text)
@@ -109,12 +136,13 @@ class Terminal:
             self._console.print(Panel(text, title="git log main", title_align="left", border_style="dim"))
         self._console.print(_summary(tally, seconds))
         self._console.print(
-            "Merged on [bold]main[/], and the repository's own tests pass in a clean checkout. The model was "
-            "scripted: its tokens are counted from real requests, its cost is what they would have cost."
+            "Merged on [bold]main[/]; the repository's own tests pass in a clean checkout. The model was scripted: "
+            "tokens are estimated from real requests, the cost is what they would have cost."
         )
 
     def failed(self, reason: str, log: list[str], log_file: str) -> None:
         """The end of the rig's log, why it failed, and where the whole log is."""
+        self._end()
         for line in log:
             self._console.print(Text(clean(line), style="dim"))
         self._console.print(Text(f"The demo failed: {clean(reason)}", style="bold red"))

@@ -95,7 +95,7 @@ class Tally:
         self.events += 1
         kind, data, issue = event["type"], event["data"], event.get("issue") or ""
         match kind:
-            case "ISSUE_ASSIGNED":
+            case "ISSUE_ASSIGNED" | "REVIEW_ASSIGNED":
                 self._claimed(issue, data["fence"])
             case "ISSUE_UNASSIGNED" | "LEASE_EXPIRED" | "AGENT_STUCK" | "REVIEW_PASSED" | "REVIEW_DISPUTED":
                 self.working.pop(issue, None)
