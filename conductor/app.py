@@ -24,7 +24,7 @@ from conductor.store import Store, connection_of
 from conductor.toolbox import tools
 from servers.kit.auth import SigningKey
 from servers.kit.character import load_all
-from servers.kit.client import ToolClient
+from servers.kit.client import tool_client
 from servers.kit.database import Pool, migrate, open_pool
 from servers.kit.errors import Unavailable
 from servers.kit.serve import Part
@@ -63,8 +63,8 @@ async def ready(desk: Desk) -> str | None:
 async def open_desk(settings: ConductorSettings, service_token: Callable[[], str]) -> AsyncGenerator[Desk]:
     """Open everything the conductor works with, and do its background work until the end of the block."""
     url = settings.database_url.get_secret_value()
-    github = ToolClient(settings.github_server_url, service_token, attempts=3)
-    async with open_pool(url, size=settings.pool_size) as pool:
+    connect = tool_client(settings.github_server_url, service_token, attempts=3)
+    async with connect as github, open_pool(url, size=settings.pool_size) as pool:
         await migrate(pool, MIGRATIONS, name="conductor")
         await keep_current(pool)
         wake = PostgresWake(pool.execute, origin=uuid4().hex)
@@ -79,7 +79,6 @@ async def open_desk(settings: ConductorSettings, service_token: Callable[[], str
         )
         async with _together(loops):
             yield desk
-    await github.aclose()
 
 
 def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHubServer) -> Desk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from conductor.handler import handle
 from conductor.issue import Issue
 from conductor.snapshot import Snapshot
 from conductor.store import EFFECTS, Store, connection_of
+from conductor.text import storable
 from servers.kit.database import load_queries
 from servers.kit.errors import Refused, RigError, Unavailable
 from servers.kit.logs import get
@@ -45,11 +47,14 @@ class Due:
 class Effects:
     """Works off the effects table; several processes may do so at once."""
 
-    def __init__(self, store: Store, github: GitHub, policy: Policy, concurrency: int = 4) -> None:
+    def __init__(
+        self, store: Store, github: GitHub, policy: Policy, concurrency: int = 4, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self.store = store
         self.github = github
         self.policy = policy
         self._concurrency = concurrency
+        self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
         """Do effects for ever; a slow one holds up its lane and nothing else."""
@@ -72,7 +77,7 @@ class Effects:
     async def work(self, limit: int = 100) -> int:
         """Do what is due now, at most `limit` effects; how many there were."""
         async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["lease"], limit, LEASE_SECONDS)
+            rows = await connection.fetch(SQL["lease"], limit, self._lease_seconds)
         await asyncio.gather(*(self._do(Due(**dict(row.items()))) for row in rows))
         return len(rows)
 
@@ -83,10 +88,10 @@ class Effects:
 
     async def _do(self, due: Due) -> None:
         try:
-            _, issue = await self.store.load(due.stream)
-            await HANDLERS[due.kind](self, due, issue)
-        except Unavailable as error:
-            await self._put_off(due, error)
+            async with asyncio.timeout(self._lease_seconds * 0.9):  # nobody else may do it meanwhile
+                await self._handle(due)
+        except (Unavailable, TimeoutError) as error:
+            await self._put_off(due, str(error) or "It took too long.")
         except RigError as error:
             await self._give_up(due, str(error))
         except Exception as error:
@@ -95,19 +100,28 @@ class Effects:
         else:
             await self._set("finish", due.id, "done", None)
 
-    async def _put_off(self, due: Due, error: Unavailable) -> None:
+    async def _handle(self, due: Due) -> None:
+        handler = HANDLERS.get(due.kind)
+        if handler is None:
+            raise Unavailable(f"This version of the rig does not know how to {due.kind}; a newer one does.")
+        _, issue = await self.store.load(due.stream)
+        await handler(self, due, issue)
+
+    async def _put_off(self, due: Due, error: str) -> None:
         if due.attempts >= MAX_ATTEMPTS:
-            await self._give_up(due, str(error))
+            await self._give_up(due, error)
             return
         seconds = min(0.5 * 2 ** (due.attempts - 1), MAX_BACKOFF_SECONDS)
-        log.info("effect put off", effect=due.kind, key=due.key, error=str(error), seconds=seconds)
-        await self._set("postpone", due.id, seconds, str(error))
+        log.info("effect put off", effect=due.kind, key=due.key, error=error, seconds=seconds)
+        await self._set("postpone", due.id, seconds, storable(error))
 
     async def _give_up(self, due: Due, error: str) -> None:
         log.warning("effect given up", effect=due.kind, key=due.key, error=error)
+        failed = c.RecordEffectFailed(due.kind, storable(error))
         try:
-            await handle(self.store, due.stream, c.RecordEffectFailed(due.kind, error), "conductor", due.key)
-            await self._set("finish", due.id, "failed", error)
+            with suppress(Refused):
+                await handle(self.store, due.stream, failed, "conductor", due.key)
+            await self._set("finish", due.id, "failed", failed.error)
         except Unavailable:
             log.warning("the database is away; the effect's lease will end", key=due.key)
 

@@ -21,6 +21,8 @@ UPDATE effects SET state = $2, error = $3, done_at = now(), leased_until = NULL 
 UPDATE effects SET due_at = now() + make_interval(secs => $2), error = $3, leased_until = NULL WHERE id = $1
 
 -- :name next_due
--- Seconds until some effect is due.
+-- Seconds until some lane's first effect is due.
 SELECT extract(epoch FROM min(greatest(due_at, coalesce(leased_until, due_at))) - now())::float8
-FROM effects WHERE state = 'waiting'
+FROM (
+    SELECT DISTINCT ON (lane) due_at, leased_until FROM effects WHERE state = 'waiting' ORDER BY lane, id
+) AS first

@@ -9,6 +9,7 @@ import msgspec
 from conductor.comments import STATUS_CONTEXT
 from conductor.events import Comment
 from conductor.snapshot import Snapshot
+from conductor.text import all_storable
 from servers.kit.client import ToolClient
 from servers.kit.errors import NotFound
 
@@ -127,7 +128,7 @@ class GitHubServer:
         return str(answer["sha"])
 
     async def _call(self, tool: str, **arguments: Any) -> Any:
-        return await self._client.call(tool, arguments)
+        return all_storable(await self._client.call(tool, arguments))
 
 
 def without_our_status(pull: Snapshot) -> Snapshot:

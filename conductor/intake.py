@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from conductor.sight import SQL, Sights
 from conductor.store import Store, connection_of
+from conductor.text import storable
 from conductor.translate import Payload, Sighting, translate
 from servers.kit.errors import InvalidInput, RigError, TooLarge, Unauthenticated, Unavailable
 from servers.kit.logs import get
@@ -41,7 +42,7 @@ def verify(body: bytes, signature: str, secrets: Sequence[str]) -> None:
 
 async def _body(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > MAX_BYTES:
+    if not declared.isdecimal() or int(declared) > MAX_BYTES:
         raise TooLarge(f"A payload has at most {MAX_BYTES} bytes.")
     body = bytearray()
     async for chunk in request.stream():
@@ -76,7 +77,7 @@ class Intake:
         self._secrets = [secret for secret in secrets if secret]
 
     async def receive(self, request: Request) -> Response:
-        """Answer a webhook: 202 once it is on disk; 401, 413, 400 or 415 keep nothing."""
+        """Answer a webhook: 202 once it is on disk; 400, 401, 413 and 503 keep nothing."""
         try:
             guid, event, body = await self._checked(request)
             async with connection_of(self.store.pool) as connection:
@@ -152,9 +153,9 @@ class Intake:
             words = " ".join(reasons) or (f"{row['event']} does not concern the rig." if ignored else None)
             await self._set("finish_delivery", row["guid"], "ignored" if ignored else "done", words)
 
-    async def _set(self, query: str, *arguments: Any) -> None:
+    async def _set(self, query: str, guid: str, what: str | float, words: str | None) -> None:
         async with connection_of(self.store.pool) as connection:
-            await connection.execute(SQL[query], *arguments)
+            await connection.execute(SQL[query], guid, what, words and storable(words))
 
 
 def _translated(event: str, payload: bytes) -> list[Sighting] | str:

@@ -35,12 +35,23 @@ class Reconciler:
         for repository in self.sights.repositories.values():
             try:
                 sightings = await self._sightings(repository)
-                for sighting in sightings:
-                    await self.sights.follow(sighting)
-                looked += len(sightings)
             except RigError as error:
                 log.warning("could not reconcile", repository=repository, error=str(error))
+                continue
+            looked += sum([await self._follow(sighting) for sighting in sightings])
         return looked
+
+    async def _follow(self, sighting: Sighting) -> bool:
+        """Look; one thing that cannot be looked at must not hide the others."""
+        try:
+            await self.sights.follow(sighting)
+        except RigError as error:
+            log.warning("could not reconcile", sighting=sighting, error=str(error))
+            return False
+        except Exception:
+            log.exception("reconciling failed", sighting=sighting)
+            return False
+        return True
 
     async def _sightings(self, repository: str) -> list[Sighting]:
         async with connection_of(self.sights.store.pool) as connection:

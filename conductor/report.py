@@ -11,6 +11,7 @@ from conductor.answers import Progress
 from conductor.desk import Desk
 from conductor.events import TokenUsage
 from conductor.handler import record
+from conductor.text import all_storable, storable
 from conductor.toolbox import held, once, run
 from servers.kit.errors import InvalidInput
 from servers.kit.tools import Caller, Claim
@@ -63,7 +64,7 @@ async def report(desk: Desk, caller: Caller, kind: ReportType, claim: Claim | No
     if kind == "TOKEN_USAGE":
         return await _usage(desk, caller, claim, read(UsageData, kind, data))
     if kind == "HEARTBEAT":
-        await desk.dispatch.heartbeat(caller, claim, str(data.get("step", ""))[:500])
+        await desk.dispatch.heartbeat(caller, claim, storable(str(data.get("step", "")))[:500])
         return Progress(state="new" if claim is None else await _state(desk, claim), recorded=False)
     if claim is None:
         raise InvalidInput(f"{kind} needs the claim that claim_assignment answered.")
@@ -105,7 +106,7 @@ def read(model: type[M], kind: str, data: dict[str, Any]) -> M:
         InvalidInput: Names each field that is missing or wrong.
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(all_storable(data))
     except ValidationError as error:
         wrong = "; ".join(f"data.{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_url=False))
         raise InvalidInput(f"{kind}: {wrong}") from error

@@ -16,6 +16,7 @@ from conductor.dispatch import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
 from conductor.report import ReportType, report
+from conductor.text import Storable
 from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, once, run, tools
 from servers.kit.auth import Principal, needs_renewal
 from servers.kit.database import Connection
@@ -26,9 +27,9 @@ from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
 class LineComment(BaseModel):
     """A remark on one line of the new version of a file."""
 
-    path: str = Field(min_length=1, max_length=500)
+    path: Storable = Field(min_length=1, max_length=500)
     line: int = Field(ge=1)
-    body: str = Field(min_length=1, max_length=5000)
+    body: Storable = Field(min_length=1, max_length=5000)
 
 
 @tools.tool(WRITE, AGENTS, at_hand=True)
@@ -146,7 +147,7 @@ async def submit_review(
     claim: Claim,
     head_sha: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="The commit that was reviewed")],
     verdict: Literal["approve", "request_changes"],
-    summary: Annotated[str, Field(min_length=1, max_length=20_000)],
+    summary: Annotated[Storable, Field(min_length=1, max_length=20_000)],
     comments: Annotated[list[LineComment] | None, Field(max_length=100)] = None,
 ) -> Progress:
     """Give a verdict on the pull request at `head_sha` and end the claim; the rig posts it on GitHub.
@@ -210,7 +211,7 @@ async def get_costs(
 
 @tools.tool(WRITE, ("dev", "review", "person", "ops"))
 async def send_message(
-    desk: DeskDep, caller: CallerDep, to: Short, text: Annotated[str, Field(min_length=1, max_length=4000)]
+    desk: DeskDep, caller: CallerDep, to: Short, text: Annotated[Storable, Field(min_length=1, max_length=4000)]
 ) -> views.Message:
     """Leave a message for an agent or a person, who gets it with read_messages."""
 

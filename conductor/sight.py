@@ -67,6 +67,8 @@ class Sights:
             return f"{repository}#{number} is not an issue."
         stream = stream_of(seen.repository_id, number)
         _, issue = await self.store.load(stream)
+        if seen.state != "open" and issue.pull_request:
+            await self._pull(repository, issue.pull_request.number)  # a merge closes the issue, not a cancellation
         if issue.status == "new" and READY_LABEL not in seen.labels:
             return f"{repository}#{number} is not labelled {READY_LABEL}."
         allowed = seen.labeller is not None and self._may_start(seen.labeller)

@@ -12,6 +12,7 @@ from conductor.commands import Command
 from conductor.desk import Desk
 from conductor.handler import Once, digest, handle
 from conductor.issue import Issue
+from conductor.text import Storable
 from servers.kit.auth import Role
 from servers.kit.tools import Caller, Claim, Toolbox
 
@@ -25,8 +26,8 @@ INSTRUCTIONS = (
 tools = Toolbox("conductor", INSTRUCTIONS)
 
 IssueArg = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+#\d{1,9}$", max_length=300, description="As owner/repo#12")]
-Text = Annotated[str, Field(max_length=20_000)]
-Short = Annotated[str, Field(max_length=500)]
+Text = Annotated[Storable, Field(max_length=20_000)]
+Short = Annotated[Storable, Field(max_length=500)]
 
 
 def held(caller: Caller, claim: Claim) -> dict[str, Any]:
