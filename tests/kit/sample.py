@@ -54,13 +54,19 @@ async def refusing() -> AsyncGenerator[State]:
     if sys.argv[4] == "at-start":
         raise InvalidInput("The sample is told to fail.")
     async with asyncio.TaskGroup() as group:
-        group.create_task(_fail_later())
-        yield State()
+        state = State()
+        group.create_task(_fail_when_told(state))
+        yield state
 
 
-async def _fail_later() -> None:
-    await asyncio.sleep(0.2)
+async def _fail_when_told(state: State) -> None:
+    await state.release.wait()
     raise InvalidInput("The sample is told to fail later.")
+
+
+async def tell_to_fail(request: Request) -> Response:
+    request.app.state.sample.release.set()
+    return Response()
 
 
 def main() -> int:
@@ -68,7 +74,13 @@ def main() -> int:
     port, grace = int(sys.argv[1]), int(sys.argv[3])
     key = SigningKey.load_or_create(Path(sys.argv[2]))
     opened = refusing if len(sys.argv) > 4 else healthy
-    routes = [Route("/events", events), Route("/raw", raw), Route("/parked", parked), jwks_route(key)]
+    routes = [
+        Route("/events", events),
+        Route("/raw", raw),
+        Route("/fail", tell_to_fail),
+        Route("/parked", parked),
+        jwks_route(key),
+    ]
     app = build_app([Part(tools, opened, routes)], Verifier.of(key), f"http://127.0.0.1:{port}")
     try:
         asyncio.run(serve_http(app, "127.0.0.1", port, grace))

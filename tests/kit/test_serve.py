@@ -234,6 +234,9 @@ async def test_a_part_that_cannot_be_opened_ends_the_server_with_its_words(start
 
 async def test_a_part_that_breaks_down_ends_the_server(start: Start) -> None:
     program = start("later")
+    await program.answers()
+    async with httpx.AsyncClient() as http:
+        await http.get(f"{program.url}/fail")
     assert "InvalidInput: The sample is told to fail later." in await asyncio.to_thread(program.said)
     assert program.process.returncode == 2
 
