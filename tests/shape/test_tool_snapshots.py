@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 MODULES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-    for path in [*(ROOT / "servers").glob("*/server.py"), ROOT / "conductor" / "server.py"]
+    for path in [*(ROOT / "servers").glob("*/server.py"), ROOT / "conductor" / "app.py"]
     if path.exists()
 )
 
