@@ -11,7 +11,7 @@ import typer
 from servers.kit.errors import InvalidInput
 
 SERVERS = {
-    "conductor": "conductor.__main__",
+    "conductor": "rig.embedded.alone",
     "github": "servers.github.__main__",
     "workspace": "servers.workspace.__main__",
 }

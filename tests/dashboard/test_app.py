@@ -101,8 +101,7 @@ async def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(se
 
 
 async def test_the_server_stops_at_once_although_streams_are_open(serve: Any) -> None:
-    async with serve() as site:
-        async with site.http.stream("GET", "/events/stream?after=0") as answer:
-            site.dashboard.close()
-            async with asyncio.timeout(2):
-                assert [line async for line in answer.aiter_lines()] == []
+    async with serve() as site, site.http.stream("GET", "/events/stream?after=0") as answer:
+        site.dashboard.close()
+        async with asyncio.timeout(2):
+            assert [line async for line in answer.aiter_lines()] == []

@@ -1,0 +1,46 @@
+"""The conductor with its pages as a process of its own, as in a cluster: `rig serve conductor`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field
+
+from conductor import app as conductor
+from conductor.settings import ConductorSettings
+from dashboard.access import Access
+from dashboard.app import Dashboard
+from rig.embedded.compose import ServiceToken
+from rig.embedded.settings import LOOPBACK
+from servers.kit import logs
+from servers.kit.auth import SigningKey, Verifier, jwks_route
+from servers.kit.serve import build_app, serve_http
+from servers.kit.settings import RigSettings
+
+
+class AloneSettings(RigSettings):
+    """Where the conductor listens when it is served alone."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=7700, ge=1, le=65535, description="Port to listen on")
+    public_url: str = Field(default="", description="Where others reach it; also the host that requests may name")
+    log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    settings, clerk = AloneSettings.load(), ConductorSettings.load()
+    logs.configure(settings.log_level)
+    asyncio.run(serve(settings, clerk))
+    return 0
+
+
+async def serve(settings: AloneSettings, clerk: ConductorSettings) -> None:
+    """Serve the conductor, its pages and the keys that every server checks tokens with."""
+    key = SigningKey.load_or_create(clerk.signing_key)
+    verifier = Verifier.of(key)
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    app = build_app([conductor.part(clerk, ServiceToken(key, "conductor"))], verifier, base)
+    dashboard = Dashboard(Access(verifier, settings.host in LOOPBACK and not settings.public_url))
+    app.router.routes.extend([*dashboard.routes(), jwks_route(key)])
+    await serve_http(app, settings.host, settings.port)
