@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from conductor import intake, people, resources, rest, server
+from conductor import intake, resources, rest
 from conductor.desk import Desk
 from conductor.dispatch import Dispatch
 from conductor.effects import Effects
@@ -18,10 +18,10 @@ from conductor.github import GitHubServer
 from conductor.intake import Intake
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
+from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
 from conductor.store import Store, connection_of
-from conductor.toolbox import tools
 from servers.kit.auth import SigningKey
 from servers.kit.character import load_all
 from servers.kit.client import tool_client
@@ -31,7 +31,6 @@ from servers.kit.serve import Part
 from servers.kit.wake import PostgresWake
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-_TOOL_MODULES = (server, people)  # importing them fills the toolbox
 
 
 def part(settings: ConductorSettings, service_token: Callable[[], str]) -> Part:

@@ -9,7 +9,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from pydantic import BaseModel, Field
 
 from conductor import commands as c
-from conductor import views
+from conductor import people, views
 from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment
 from conductor.desk import Desk, DeskDep
 from conductor.dispatch import kinds_for
@@ -22,6 +22,8 @@ from servers.kit.auth import Principal, needs_renewal
 from servers.kit.database import Connection
 from servers.kit.errors import Fenced, RigError, Superseded
 from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
+
+__all__ = ["people", "tools"]  # the tools for people are this server's too
 
 
 class LineComment(BaseModel):

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agents.settings import AgentSettings
-from conductor import people, server
 from conductor.lifecycle import diagram
+from conductor.server import tools as conductor_tools
 from conductor.settings import ConductorSettings
 from rig.embedded.settings import UpSettings
 from servers.github.server import tools as github_tools
@@ -24,7 +24,7 @@ from servers.workspace.server import tools as workspace_tools
 from servers.workspace.settings import WorkspaceSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
-TOOLBOXES: tuple[Toolbox, ...] = (server.tools, github_tools, workspace_tools)
+TOOLBOXES: tuple[Toolbox, ...] = (conductor_tools, github_tools, workspace_tools)
 SETTINGS: dict[str, type[RigSettings]] = {
     "`rig up`": UpSettings,
     "The conductor": ConductorSettings,
@@ -32,7 +32,6 @@ SETTINGS: dict[str, type[RigSettings]] = {
     "The workspace server": WorkspaceSettings,
     "An agent": AgentSettings,
 }
-_FILLS_THE_TOOLBOX = people
 
 
 def pages() -> dict[Path, str]:
