@@ -15,9 +15,14 @@ log = get(__name__)
 
 
 class Pulse:
-    """The heartbeat of one run; `step` is what people see it doing."""
+    """The heartbeat of one run; `step` is what people see it doing.
 
-    def __init__(self, assignment: Assignment, mesh: Mesh, identity: Identity) -> None:
+    Args:
+        seconds: The character's own interval; the conductor may want a shorter one.
+    """
+
+    def __init__(self, assignment: Assignment, mesh: Mesh, identity: Identity, seconds: float) -> None:
+        self._interval = min(seconds, assignment.heartbeat_seconds)
         self._assignment = assignment
         self._mesh = mesh
         self._identity = identity
@@ -42,7 +47,7 @@ class Pulse:
                 raise
             except RigError as error:
                 log.warning("a heartbeat failed", issue=self._assignment.issue, error=str(error))
-            await asyncio.sleep(self._assignment.heartbeat_seconds)
+            await asyncio.sleep(self._interval)
 
     async def _once(self) -> None:
         said = {"claim": self._assignment.claim.model_dump(), "step": self.step, "note": self.note}

@@ -140,7 +140,7 @@ class Agent:
     async def _work(self, assignment: Assignment, mesh: Mesh, folder: Path) -> None:
         log.info("claimed", issue=assignment.issue, kind=assignment.kind, run=assignment.run)
         mesh.hold(assignment.claim)
-        pulse = Pulse(assignment, mesh, self._identity)
+        pulse = Pulse(assignment, mesh, self._identity, self._character.heartbeat_seconds)
         copy = WorkingCopy(self._folder / "clones" / f"{assignment.repository}.git", folder)
         run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load)
         await supervise(run, pulse, self._stopped())

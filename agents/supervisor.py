@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import NoReturn
 
@@ -62,9 +63,9 @@ async def _release(run: Run, reason: str) -> None:
     log.info("stopping", issue=run.assignment.issue, reason=reason)
     claim = run.assignment.claim.model_dump()
     try:
-        said = {"claim": claim, "reason": reason}
-        await run.mesh.call("conductor", "release_assignment", said, patience=FAREWELL_SECONDS)
-    except (Refused, Unavailable) as error:
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await run.mesh.call("conductor", "release_assignment", {"claim": claim, "reason": reason})
+    except (Refused, Unavailable, TimeoutError) as error:
         log.info("the claim was not released", issue=run.assignment.issue, reason=str(error))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -43,6 +44,10 @@ class Conductor:
             await self.changed.wait_for(lambda: what in self.names)
         return self.said(what)[0]
 
+    def offer(self, kinds: list[str]) -> dict[str, Any] | None:
+        """Work of one of these kinds."""
+        return next((one for one in self.offers if one["kind"] in kinds), None)
+
     async def require(self, caller: Caller, repository: str) -> None:
         """Check a claim as the GitHub server wants it checked."""
         await self.note("check_claim")
@@ -75,9 +80,11 @@ async def claim_assignment(
     conductor: ConductorDep, caller: CallerDep, kinds: list[str] | None = None, wait_seconds: float = 0
 ) -> Answer:
     await conductor.note("claim_assignment", kinds=kinds, instance=caller.instance, boot=caller.boot)
-    offer = next((one for one in conductor.offers if one["kind"] in (kinds or [])), None)
+    offer, ends = conductor.offer(kinds or []), time.monotonic() + wait_seconds
+    while offer is None and time.monotonic() < ends:
+        await asyncio.sleep(0.02)
+        offer = conductor.offer(kinds or [])
     if offer is None:
-        await asyncio.sleep(wait_seconds)
         return {"assignment": None}
     if conductor.holder != (caller.instance, caller.boot):
         conductor.fence += 1
