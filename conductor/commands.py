@@ -15,7 +15,7 @@ class ObserveIssue:
     """GitHub shows the issue like this.
 
     Attributes:
-        approver: Who set the label, if they may write.
+        approver: Who set the label, if they may write; `labeller` whether they may or not.
         labelling: Numbers the settings of the label: a later one has a higher number.
     """
 
@@ -33,6 +33,7 @@ class ObserveIssue:
     approver: str | None
     ready: bool
     labelling: int = 0
+    labeller: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from conductor.gate import Merge, Policy, gate
 from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.issue import Issue
+from conductor.look import look
 from conductor.snapshot import Snapshot
 from conductor.store import EFFECTS, Store, connection_of
 from conductor.text import storable
@@ -138,13 +139,18 @@ class Effects:
 
     async def look(self, due: Due, issue: Issue) -> None:
         """Read the pull request and tell the issue what is new; decides the merge gate on the way."""
+        looked = await look(self.store, due.stream, self._read_pull, "conductor", due.key)
+        if looked is None:
+            return
+        after, pull = looked[0].issue, looked[1].pull
+        if after.status == "ready_to_merge" and pull.state == "open" and pull.mergeable == "unknown":
+            raise Unavailable("GitHub has not yet said whether the pull request can be merged.")
+
+    async def _read_pull(self, issue: Issue) -> c.ObservePullRequest | None:
         number = await self._pull_number(issue)
         if number is None:
-            return
-        pull = await self.github.snapshot(issue.repository, number)
-        after = await handle(self.store, due.stream, c.ObservePullRequest(pull, self.policy), "conductor", due.key)
-        if after.issue.status == "ready_to_merge" and pull.state == "open" and pull.mergeable == "unknown":
-            raise Unavailable("GitHub has not yet said whether the pull request can be merged.")
+            return None
+        return c.ObservePullRequest(await self.github.snapshot(issue.repository, number), self.policy)
 
     async def _pull_number(self, issue: Issue) -> int | None:
         if issue.pull_request:

@@ -65,20 +65,29 @@ class Once:
 
 
 async def handle(
-    store: Store, stream: str, command: Command, actor: str, causation: str | None = None, once: Once | None = None
+    store: Store,
+    stream: str,
+    command: Command,
+    actor: str,
+    causation: str | None = None,
+    once: Once | None = None,
+    at: int | None = None,
 ) -> Handled:
     """Apply `command` to the issue of `stream`.
 
     Args:
         actor: Who is named in the events.
         causation: What led to it: a delivery, an effect, a request.
+        at: The only version of the issue that `command` is meant for, if any.
 
     Raises:
-        Refused: As `decide` refuses.
+        Refused: As `decide` refuses; Conflict where the issue is no longer at that version.
         Unavailable: The database is away.
     """
     for _ in range(ATTEMPTS):
         version, issue = await store.load(stream)
+        if at not in (None, version):
+            raise Conflict(f"{stream} is at version {version}, not {at}.")
         given = await answered(store, once)  # after loading, so that what is loaded is from before the answer
         if given is not None:
             return Handled(issue, [], given)

@@ -31,9 +31,20 @@ SELECT stream FROM issues
 WHERE repository_id = $1 AND (pull_number = $2 OR (pull_number IS NULL AND data->>'branch' = $3))
 ORDER BY pull_number NULLS LAST LIMIT 1
 
+-- :name by_name
+-- The issue that a repository's name and a number mean; the newest where the name was given twice.
+SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2
+ORDER BY updated_at DESC LIMIT 1
+
+-- :name by_pull_number
+-- The issue that has a pull request.
+SELECT stream FROM issues WHERE lower(repository) = lower($1) AND pull_number = $2
+ORDER BY updated_at DESC LIMIT 1
+
 -- :name by_head
 -- Pull requests at a commit.
-SELECT repository, pull_number FROM issues WHERE pull_head = $1 AND status NOT IN ('done', 'cancelled')
+SELECT pull_number FROM issues
+WHERE lower(repository) = lower($1) AND pull_head = $2 AND status NOT IN ('done', 'cancelled')
 
 -- :name by_base
 -- Open pull requests against a branch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,8 @@ from conductor.comments import permission_refused
 from conductor.decide import READY_LABEL
 from conductor.gate import Policy
 from conductor.github import GitHub, Labeller, SeenIssue
-from conductor.handler import handle
-from conductor.issue import stream_of
+from conductor.issue import Issue, stream_of
+from conductor.look import look
 from conductor.store import Store, connection_of
 from conductor.translate import BaseSeen, HeadSeen, IssueSeen, PullSeen, Sighting
 from servers.kit.database import load_queries
@@ -55,33 +56,44 @@ class Sights:
                 return await self._issue(repository, number)
             case PullSeen(repository=repository, number=number):
                 return await self._pull(repository, number)
-            case HeadSeen(sha=sha):
-                return await self._head(sha)
+            case HeadSeen(repository=repository, sha=sha):
+                return await self._head(repository, sha)
             case BaseSeen(repository=repository, branch=branch):
                 return await self._base(repository, branch)
 
     async def _issue(self, repository: str, number: int) -> str | None:
+        async with connection_of(self.store.pool) as connection:
+            known = await connection.fetchval(SQL["by_name"], repository, number)
         try:
-            seen = await self.github.get_issue(repository, number, READY_LABEL)
+            first = None if known else await self.github.get_issue(repository, number, READY_LABEL)
+            stream = known if first is None else stream_of(first.repository_id, number)
+            read = partial(self._read_issue, repository, number, first)
+            looked = await look(self.store, stream, read, "github")
         except NotFound:
             return f"{repository}#{number} is not an issue."
-        stream = stream_of(seen.repository_id, number)
-        _, issue = await self.store.load(stream)
+        if looked is None:
+            return f"{repository}#{number} is not labelled {READY_LABEL}."
+        seen = looked[1]
+        refused = seen.ready and seen.approver is None
+        return permission_refused(seen.labeller or "somebody", READY_LABEL) if refused else None
+
+    async def _read_issue(
+        self, repository: str, number: int, first: SeenIssue | None, issue: Issue
+    ) -> c.ObserveIssue | None:
+        seen = first if first and issue.status == "new" else None
+        seen = seen or await self.github.get_issue(repository, number, READY_LABEL)
+        if issue.status == "new" and READY_LABEL not in seen.labels:
+            return None
         if seen.state != "open" and issue.pull_request:
             await self._pull(repository, issue.pull_request.number)  # a merge closes the issue, not a cancellation
-        if issue.status == "new" and READY_LABEL not in seen.labels:
-            return f"{repository}#{number} is not labelled {READY_LABEL}."
-        allowed = seen.labeller is not None and self._may_start(seen.labeller)
-        await handle(self.store, stream, await self._observation(seen, allowed), "github")
-        if READY_LABEL in seen.labels and not allowed:
-            return permission_refused(seen.labeller.login if seen.labeller else "somebody", READY_LABEL)
-        return None
+        return await self._observation(seen)
 
     def _may_start(self, labeller: Labeller) -> bool:
         return labeller.permission in MAY_WRITE or labeller.login.lower() in self._apps
 
-    async def _observation(self, seen: SeenIssue, allowed: bool) -> c.ObserveIssue:
+    async def _observation(self, seen: SeenIssue) -> c.ObserveIssue:
         base = await self.github.default_branch(seen.repository)
+        allowed = seen.labeller is not None and self._may_start(seen.labeller)
         return c.ObserveIssue(
             repository_id=seen.repository_id,
             repository=seen.repository,
@@ -97,6 +109,7 @@ class Sights:
             approver=seen.labeller.login if seen.labeller and allowed else None,
             ready=READY_LABEL in seen.labels,
             labelling=seen.labeller.setting if seen.labeller else 0,
+            labeller=seen.labeller.login if seen.labeller else "",
         )
 
     async def _stack(self, repository: str, base: str) -> str:
@@ -110,19 +123,30 @@ class Sights:
         return stack if isinstance(stack, str) else ""
 
     async def _pull(self, repository: str, number: int) -> str | None:
-        pull = await self.github.snapshot(repository, number)
-        async with connection_of(self.store.pool) as connection:
-            stream = await connection.fetchval(SQL["by_pull"], pull.repository_id, number, pull.head_ref)
+        stream = await self._stream_of_pull(repository, number)
         if stream is None:
             return f"{repository}#{number} belongs to no issue of the rig."
-        await handle(self.store, stream, c.ObservePullRequest(pull, self.policy), "github")
+
+        async def read(_: Issue) -> c.ObservePullRequest:
+            return c.ObservePullRequest(await self.github.snapshot(repository, number), self.policy)
+
+        await look(self.store, stream, read, "github")
         return None
 
-    async def _head(self, sha: str) -> str | None:
+    async def _stream_of_pull(self, repository: str, number: int) -> str | None:
         async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["by_head"], sha)
+            known = await connection.fetchval(SQL["by_pull_number"], repository, number)
+        if known:
+            return known
+        pull = await self.github.snapshot(repository, number)
+        async with connection_of(self.store.pool) as connection:
+            return await connection.fetchval(SQL["by_pull"], pull.repository_id, number, pull.head_ref)
+
+    async def _head(self, repository: str, sha: str) -> str | None:
+        async with connection_of(self.store.pool) as connection:
+            rows = await connection.fetch(SQL["by_head"], repository, sha)
         for row in rows:
-            await self._pull(row["repository"], row["pull_number"])
+            await self._pull(repository, row["pull_number"])
         return None if rows else f"{sha[:7]} is no head of the rig."
 
     async def _base(self, repository: str, branch: str) -> str | None:
