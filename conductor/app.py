@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +14,7 @@ from conductor.desk import Desk
 from conductor.dispatch import Dispatch
 from conductor.effects import Effects
 from conductor.gate import Policy
-from conductor.github import GitHubServer
+from conductor.github import GitHub, GitHubServer
 from conductor.intake import Intake
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
@@ -42,9 +42,15 @@ def part(settings: ConductorSettings, service_token: Callable[[], str]) -> Part:
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Desk]:
-        async with open_desk(settings, service_token) as desk:
+        connect = tool_client(settings.github_server_url, service_token, attempts=3)
+        async with connect as client, open_desk(settings, GitHubServer(client)) as desk:
             yield desk
 
+    return part_of(opened)
+
+
+def part_of(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> Part:
+    """The conductor over whatever desk is opened."""
     return Part(tools, opened, [*intake.routes(), *rest.routes()], ready, resources.extend)
 
 
@@ -59,15 +65,14 @@ async def ready(desk: Desk) -> str | None:
 
 
 @asynccontextmanager
-async def open_desk(settings: ConductorSettings, service_token: Callable[[], str]) -> AsyncGenerator[Desk]:
+async def open_desk(settings: ConductorSettings, github: GitHub) -> AsyncGenerator[Desk]:
     """Open everything the conductor works with, and do its background work until the end of the block."""
     url = settings.database_url.get_secret_value()
-    connect = tool_client(settings.github_server_url, service_token, attempts=3)
-    async with connect as github, open_pool(url, size=settings.pool_size) as pool:
+    async with open_pool(url, size=settings.pool_size) as pool:
         await migrate(pool, MIGRATIONS, name="conductor")
         await keep_current(pool)
         wake = PostgresWake(pool.execute, origin=uuid4().hex)
-        desk = _wire(settings, pool, wake, GitHubServer(github))
+        desk = _wire(settings, pool, wake, github)
         loops = (
             desk.store.run(),
             wake.listen(url),
@@ -80,7 +85,7 @@ async def open_desk(settings: ConductorSettings, service_token: Callable[[], str
             yield desk
 
 
-def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHubServer) -> Desk:
+def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHub) -> Desk:
     store = Store(pool, wake, lease_seconds=settings.lease_seconds)
     catalogue = load_all(settings.characters)
     policy = Policy()
