@@ -33,17 +33,18 @@ from servers.kit.wake import PostgresWake
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def part(settings: ConductorSettings, service_token: Callable[[], str]) -> Part:
+def part(settings: ConductorSettings, service_token: Callable[[], str], alone: bool = False) -> Part:
     """The conductor, ready to be mounted.
 
     Args:
         service_token: Gives the token with which the conductor calls the github server.
+        alone: No other process works on the database, so what one before left half done is taken up at once.
     """
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Desk]:
         connect = tool_client(settings.github_server_url, service_token, attempts=3)
-        async with connect as client, open_desk(settings, GitHubServer(client)) as desk:
+        async with connect as client, open_desk(settings, GitHubServer(client), alone) as desk:
             yield desk
 
     return part_of(opened)
@@ -65,7 +66,7 @@ async def ready(desk: Desk) -> str | None:
 
 
 @asynccontextmanager
-async def open_desk(settings: ConductorSettings, github: GitHub) -> AsyncGenerator[Desk]:
+async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = False) -> AsyncGenerator[Desk]:
     """Open everything the conductor works with, and do its background work until the end of the block."""
     url = settings.database_url.get_secret_value()
     async with open_pool(url, size=settings.pool_size) as pool:
@@ -73,6 +74,9 @@ async def open_desk(settings: ConductorSettings, github: GitHub) -> AsyncGenerat
         await keep_current(pool)
         wake = PostgresWake(pool.execute, origin=uuid4().hex)
         desk = _wire(settings, pool, wake, github)
+        if alone:
+            await desk.effects.release()
+            await desk.intake.release()
         loops = (
             desk.store.run(),
             wake.listen(url),

@@ -57,6 +57,10 @@ class Effects:
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
 
+    async def release(self) -> None:
+        """Take back what a killed process was doing; only where no other process can be at it."""
+        await self.store.persist(SQL["release"])
+
     async def run(self) -> None:
         """Do effects for ever; a slow one holds up its lane and nothing else."""
         async with asyncio.TaskGroup() as group:
@@ -123,12 +127,11 @@ class Effects:
             with suppress(Refused):
                 await handle(self.store, due.stream, failed, "conductor", due.key)
             await self._set("finish", due.id, "failed", failed.error)
-        except Unavailable:
-            log.warning("the database is away; the effect's lease will end", key=due.key)
+        except Unavailable as away:
+            await self._set("postpone", due.id, 1.0, str(away))
 
     async def _set(self, query: str, *arguments: Any) -> None:
-        async with connection_of(self.store.pool) as connection:
-            await connection.execute(SQL[query], *arguments)
+        await self.store.persist(SQL[query], *arguments)
 
     # What each kind does.
 

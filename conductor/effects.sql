@@ -26,3 +26,7 @@ SELECT extract(epoch FROM min(greatest(due_at, coalesce(leased_until, due_at))) 
 FROM (
     SELECT DISTINCT ON (lane) due_at, leased_until FROM effects WHERE state = 'waiting' ORDER BY lane, id
 ) AS first
+
+-- :name release
+-- Ends every lease.
+UPDATE effects SET leased_until = NULL WHERE leased_until IS NOT NULL

@@ -104,6 +104,10 @@ class Intake:
         parse(body)
         return guid, event, body
 
+    async def release(self) -> None:
+        """Take back what a killed process was translating; only where no other process can be at it."""
+        await self.store.persist(SQL["release_deliveries"])
+
     async def run(self) -> None:
         """Translate deliveries for ever."""
         while True:
@@ -154,8 +158,7 @@ class Intake:
             await self._set("finish_delivery", row["guid"], "ignored" if ignored else "done", words)
 
     async def _set(self, query: str, guid: str, what: str | float, words: str | None) -> None:
-        async with connection_of(self.store.pool) as connection:
-            await connection.execute(SQL[query], guid, what, words and storable(words))
+        await self.store.persist(SQL[query], guid, what, words and storable(words))
 
 
 def _translated(event: str, payload: bytes) -> list[Sighting] | str:

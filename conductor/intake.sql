@@ -21,6 +21,10 @@ UPDATE deliveries SET state = $2, outcome = $3 WHERE guid = $1
 -- Translates a delivery later.
 UPDATE deliveries SET due_at = now() + make_interval(secs => $2), outcome = $3 WHERE guid = $1
 
+-- :name release_deliveries
+-- Has everything that waits translated now.
+UPDATE deliveries SET due_at = now() WHERE state = 'waiting' AND due_at > now()
+
 -- :name replay_deliveries
 -- Has stored deliveries translated again.
 UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = now() WHERE received_at >= $1

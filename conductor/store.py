@@ -25,6 +25,7 @@ from servers.kit.wake import Wake
 EVENTS, ASSIGNMENTS, EFFECTS = "events", "assignments", "effects"
 COMMIT_SECONDS = 30
 ACQUIRE_SECONDS = 10
+AWAY_SECONDS = 0.5
 # What may be over at the next try: a server that is gone, overloaded or read-only, a deadlock.
 AWAY = (
     *LOST,
@@ -101,6 +102,18 @@ class Store:
         """The log after `position`, at most `limit` events; no event ever appears behind one that was read."""
         async with connection_of(self.pool) as connection:
             return [_recorded(row) for row in await connection.fetch(SQL["read_after"], position, limit)]
+
+    async def persist(self, query: str, *arguments: Any) -> None:
+        """Execute `query`, again until the database is back: it notes what was done in the world already."""
+        while True:
+            try:
+                async with connection_of(self.pool) as connection:
+                    await connection.execute(query, *arguments)
+            except Unavailable as error:
+                log.warning("an outcome waits for the database", error=str(error))
+                await self.clock.sleep(AWAY_SECONDS)
+            else:
+                return
 
     async def run(self) -> None:
         """Commit batches for ever; whatever waits when a commit ends goes into the next."""

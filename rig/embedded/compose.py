@@ -63,7 +63,7 @@ async def composed(
     clerk = conductor_settings(settings, hub, crew, database_url, base)
     async with tool_client(f"{base}/mcp/conductor", ServiceToken(key, "github")) as to_conductor:
         parts = [
-            conductor.part(clerk, ServiceToken(key, "conductor")),
+            conductor.part(clerk, ServiceToken(key, "conductor"), alone=not settings.database_url.get_secret_value()),
             github.part(hub, ConductorClaims(to_conductor)),
         ]
         app = build_app(parts, verifier, settings.public_url or base)
