@@ -125,10 +125,8 @@ async def _rework_ground(run: Run, tip: str, base: str) -> Ground:
 async def _deliver(run: Run, ground: Ground) -> Delivery:
     """Let the model work, hold its result against the checks, commit and push it."""
     run.step("preparing the workspace")
-    await run.copy.check_out(ground.merge.tree if ground.merge else ground.head)
-    await run.copy.give_history(ground.head, run.assignment.branch, run.character.git)
     acceptance = Acceptance(run, ground)
-    result = await think(run, DevResult, acceptance.judge, _texts(run, ground))
+    result = await think(run, DevResult, acceptance.judge, _prepare(run, ground))
     run.step("committing and pushing")
     message = wording.commit_message(run.assignment, result.title, result.summary)
     sha = await run.copy.commit(acceptance.tree, ground.parents, message, run.character.git)
@@ -137,8 +135,11 @@ async def _deliver(run: Run, ground: Ground) -> Delivery:
     return Delivery(sha, title, summary, acceptance.reports)
 
 
-async def _texts(run: Run, ground: Ground) -> dict[str, str]:
+async def _prepare(run: Run, ground: Ground) -> dict[str, str]:
+    """Put the files in place; answers what others have to say about them."""
     assignment = run.assignment
+    await run.copy.check_out(ground.merge.tree if ground.merge else ground.head)
+    await run.copy.give_history(ground.head, assignment.branch, run.character.git)
     feedback = [assignment.feedback or ""]
     if ground.merge:
         conflicts = "\n".join(ground.merge.conflicts) or "none: both sides fit together, but see that all still works"

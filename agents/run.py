@@ -36,7 +36,7 @@ from servers.kit.errors import RigError, Superseded, Unavailable
 log = logs.get(__name__)
 POLL_SECONDS = 20
 AWAY_SECONDS = 1
-WARM_UP_SECONDS = 5.0
+WARM_UP_SECONDS = 0.5
 KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
 OK, FAILED, SUPERSEDED = 0, 1, 3
 PR_SET_DUMPABLE = 4
