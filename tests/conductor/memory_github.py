@@ -1,0 +1,131 @@
+"""GitHub as the conductor asks it, in memory: what it would show, what was done to it, and failures on order."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from conductor.events import Comment
+from conductor.github import Labeller, SeenIssue
+from conductor.snapshot import Snapshot
+from servers.kit.errors import Conflict, NotFound
+from tests.conductor.conftest import REPOSITORY, REPOSITORY_ID
+
+MERGED_SHA = "c" * 40
+Before = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class MemoryGitHub:
+    """Implements the port `conductor.github.GitHub`.
+
+    Attributes:
+        failing: For each method, what its next calls raise, in order; None lets one succeed.
+        lost: The same, but raised after the write took effect.
+        during: For each method, what happens elsewhere while it is being called.
+        done: Every write that took effect.
+    """
+
+    issues: dict[int, SeenIssue] = field(default_factory=dict[int, SeenIssue])
+    pulls: dict[int, Snapshot] = field(default_factory=dict[int, Snapshot])
+    failing: defaultdict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
+    lost: defaultdict[str, list[Exception]] = field(default_factory=lambda: defaultdict(list))
+    during: dict[str, Before] = field(default_factory=dict[str, Before])
+    calls: Counter[str] = field(default_factory=Counter[str])
+    done: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+
+    def label(self, number: int, login: str = "ada", permission: str = "admin", setting: int = 1) -> None:
+        """An open issue that `login` has labelled."""
+        self.issues[number] = SeenIssue(
+            repository_id=REPOSITORY_ID,
+            repository=REPOSITORY,
+            number=number,
+            title=f"Add feature {number}",
+            state="open",
+            author="ada",
+            labels=["agent-ready"],
+            labeller=Labeller(login=login, permission=permission, setting=setting),
+        )
+
+    def show(self, pull: Snapshot, **changes: Any) -> None:
+        """From now on the pull request looks like this."""
+        self.pulls[pull.number] = msgspec.structs.replace(pull, **changes)
+
+    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue:
+        await self._called("get_issue")
+        if number not in self.issues:
+            raise NotFound(f"There is no issue {repository}#{number}.")
+        return self.issues[number]
+
+    async def ready_issues(self, repository: str, label: str) -> list[int]:
+        await self._called("ready_issues")
+        return [issue.number for issue in self.issues.values() if issue.state == "open" and label in issue.labels]
+
+    async def open_pulls(self, repository: str) -> list[int]:
+        return [pull.number for pull in self.pulls.values() if pull.state == "open"]
+
+    async def default_branch(self, repository: str) -> str:
+        return "main"
+
+    async def file(self, repository: str, path: str, ref: str) -> str | None:
+        return "stack: python\n"
+
+    async def snapshot(self, repository: str, number: int) -> Snapshot:
+        await self._called("snapshot")
+        if number not in self.pulls:
+            raise NotFound(f"There is no pull request {repository}#{number}.")
+        return self.pulls[number]
+
+    async def pull_of_branch(self, repository: str, branch: str) -> int | None:
+        await self._called("pull_of_branch")
+        return next((p.number for p in self.pulls.values() if (p.head_ref, p.state) == (branch, "open")), None)
+
+    async def post_review(
+        self, repository: str, number: int, head: str, verdict: str, body: str, comments: list[Comment], key: str
+    ) -> None:
+        await self._write("post_review", key, (number, verdict))
+
+    async def resolve_thread(self, repository: str, thread: str) -> None:
+        await self._write("resolve_thread", thread, thread)
+
+    async def set_status(self, repository: str, sha: str, context: str, state: str, description: str) -> None:
+        await self._write("set_status", None, (state, description))
+
+    async def comment(self, repository: str, number: int, body: str, key: str) -> None:
+        await self._write("comment", key, number)
+
+    async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str:
+        await self._called("merge")
+        pull = self.pulls[number]
+        if pull.head_sha != head:
+            raise Conflict("Head branch was modified. Review and try the merge again.")
+        if pull.state != "merged":
+            self.show(pull, state="merged", merged_sha=MERGED_SHA, merged_by="rig-conductor[bot]")
+            self.done.append(("merge", number))
+        self._lose("merge")
+        return MERGED_SHA
+
+    async def _write(self, what: str, key: str | None, how: Any) -> None:
+        """A write that looks first: what has a key is done once."""
+        await self._called(what)
+        if key is None or (what, key) not in self._keys:
+            self.done.append((what, how))
+            self._keys.add((what, key))
+        self._lose(what)
+
+    _keys: set[tuple[str, str | None]] = field(default_factory=set[tuple[str, str | None]])
+
+    async def _called(self, what: str) -> None:
+        self.calls[what] += 1
+        if before := self.during.get(what):
+            await before()
+        if self.failing[what] and (error := self.failing[what].pop(0)):
+            raise error
+
+    def _lose(self, what: str) -> None:
+        if self.lost[what]:
+            raise self.lost[what].pop(0)

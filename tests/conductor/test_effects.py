@@ -1,0 +1,309 @@
+"""What events ask for is done in the world: at least once, in order, and never in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from conductor import commands as c
+from conductor.effects import MAX_ATTEMPTS, Effects
+from conductor.gate import Policy
+from conductor.handler import handle
+from conductor.issue import Issue
+from conductor.snapshot import Thread
+from conductor.store import Store
+from servers.kit.database import Pool
+from servers.kit.errors import Conflict, Forbidden, Unavailable
+from servers.kit.wake import background
+from tests.conductor import histories as h
+from tests.conductor.conftest import HEAD, NEXT_HEAD, REPOSITORY_ID, observed, pull_request
+from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
+from tests.fixtures_waiting import Eventually
+
+STREAM = f"issue-{REPOSITORY_ID}-1"
+AWAY = Unavailable("GitHub is away.")
+
+
+@pytest.fixture
+def github() -> MemoryGitHub:
+    return MemoryGitHub()
+
+
+@pytest.fixture
+def effects(store: Store, github: MemoryGitHub) -> Effects:
+    return Effects(store, github, Policy())
+
+
+async def told(store: Store, *commands: c.Command) -> Issue:
+    for command in commands:
+        await handle(store, STREAM, command, "test")
+    return (await store.load(STREAM))[1]
+
+
+@pytest.fixture
+async def reviewing(store: Store, github: MemoryGitHub, pool: Pool) -> Issue:
+    """The reviewer has the pull request, which GitHub shows with every gate open."""
+    issue = await told(store, observed(), h.assign())
+    issue = await told(store, c.StartWork(**h.held(issue)))
+    issue = await told(store, c.ReportPullRequest(**h.held(issue), number=34, head=HEAD))
+    issue = await told(store, c.Complete(**h.held(issue)))
+    github.show(pull_request(issue))
+    await pool.execute("DELETE FROM effects")  # the look at the new pull request, which is done here
+    return await told(store, h.look(issue), h.assign(h.REVIEWER, "review"))
+
+
+async def rows(pool: Pool) -> list[tuple[Any, ...]]:
+    found = await pool.fetch("SELECT kind, state, attempts, error FROM effects ORDER BY id")
+    return [tuple(row) for row in found]
+
+
+async def soon(pool: Pool) -> None:
+    """Let the time pass that effects wait for."""
+    await pool.execute("UPDATE effects SET due_at = now(), leased_until = NULL WHERE state = 'waiting'")
+
+
+async def work_off(effects: Effects, pool: Pool) -> None:
+    await soon(pool)
+    while await effects.work():
+        await soon(pool)
+
+
+async def test_an_approval_is_posted_its_threads_resolved_and_the_pull_request_merged(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.show(github.pulls[34], threads=[Thread(id="ours", resolved=False, ours=True)])
+
+    async def resolve() -> None:
+        github.show(github.pulls[34], threads=[])
+
+    github.during["resolve_thread"] = resolve
+    await told(store, h.verdict(reviewing))
+    await work_off(effects, pool)
+    assert [what for what, _ in github.done[:2]] == ["post_review", "resolve_thread"]
+    assert {what for what, _ in github.done[2:]} == {"set_status", "merge"}
+    issue = await told(store)
+    assert (issue.status, issue.merged) == ("done", MERGED_SHA)
+
+
+async def test_effects_of_one_lane_wait_for_each_other(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.failing["post_review"] = [AWAY]
+    await told(store, h.verdict(reviewing))
+    assert await effects.work() == 1
+    assert await effects.work() == 0, "nothing overtakes what was put off"
+    assert github.done == []
+    await work_off(effects, pool)
+    assert github.done[0] == ("post_review", (34, "approve"))
+
+
+async def test_github_away_is_tried_again_later_and_later(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.failing["post_review"] = [AWAY] * 4
+    await told(store, h.verdict(reviewing, "request_changes"))
+    waits: list[float] = []
+    for _ in range(4):
+        await effects.work()
+        waits.append(await pool.fetchval("SELECT extract(epoch FROM due_at - now())::float8 FROM effects"))
+        await soon(pool)
+    assert [round(wait * 2) / 2 for wait in waits] == [0.5, 1, 2, 4]
+    await effects.work()
+    assert (await rows(pool))[-1] == ("post_review", "done", 5, None)
+
+
+async def test_what_never_succeeds_is_given_up_and_asks_a_person(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    await told(store, h.verdict(reviewing, "request_changes"))
+    await pool.execute("UPDATE effects SET attempts = $1 WHERE state = 'waiting'", MAX_ATTEMPTS)
+    github.failing["post_review"] = [AWAY]
+    await effects.work()
+    assert (await told(store)).escalation == "The rig could not post review."
+    assert [(kind, state) for kind, state, *_ in await rows(pool)][-2:] == [
+        ("post_review", "failed"),
+        ("comment", "waiting"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(Forbidden("Not with this token."), "Not with this token."), (KeyError("x\0y"), "KeyError: 'x\\x00y'")],
+    ids=["refused", "a bug"],
+)
+async def test_what_is_refused_or_breaks_is_recorded_and_asks_a_person(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool, error: Exception, words: str
+) -> None:
+    github.failing["post_review"] = [error]
+    await told(store, h.verdict(reviewing, "request_changes"))
+    await work_off(effects, pool)
+    assert (await told(store)).status == "escalated"
+    assert ("post_review", "failed", 1, words) in await rows(pool)
+    assert ("comment", 1) in github.done
+
+
+async def test_a_failed_comment_about_a_failure_is_the_end_of_it(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.failing["comment"] = [Forbidden("Locked.")]
+    await told(store, c.RecordEffectFailed("merge", "no"))
+    await work_off(effects, pool)
+    assert [state for kind, state, *_ in await rows(pool) if kind == "comment"] == ["failed"]
+
+
+async def test_an_effect_of_a_newer_version_is_left_to_it(effects: Effects, store: Store, pool: Pool) -> None:
+    issue = await told(store, observed())
+    await pool.execute(
+        "INSERT INTO effects (key, stream, lane, kind, data) VALUES ('k', $1, 'l', 'teleport', '{}')", issue.stream
+    )
+    await effects.work()
+    kind, state, _, words = (await rows(pool))[-1]
+    assert (kind, state) == ("teleport", "waiting")
+    assert words == "This version of the rig does not know how to teleport; a newer one does."
+
+
+class TestMerging:
+    @pytest.fixture
+    async def merging(self, store: Store, reviewing: Issue) -> Issue:
+        await told(store, h.verdict(reviewing))
+        return await told(store, h.look(reviewing))
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"labels": ["do-not-merge"]}, "The label `do-not-merge` holds it."),
+            ({"head_sha": NEXT_HEAD}, "Nobody but its author has approved bbbbbbb yet."),
+            ({"checks_state": "failure"}, "CI failed: a check."),
+        ],
+        ids=["held", "pushed", "red"],
+    )
+    async def test_asks_the_gate_again_at_the_last_moment(
+        self,
+        effects: Effects,
+        store: Store,
+        github: MemoryGitHub,
+        merging: Issue,
+        changes: dict[str, Any],
+        words: str,
+    ) -> None:
+        github.show(github.pulls[34], **{"checks": []} | changes)
+        await effects.work()
+        issue = await told(store)
+        assert ("merge", 34) not in github.done
+        assert (issue.status, issue.waiting_for) == ("ready_to_merge", [words])
+
+    async def test_that_github_refuses_waits_in_githubs_words(
+        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue
+    ) -> None:
+        github.failing["merge"] = [Conflict("Required status check is expected.")]
+        await effects.work()
+        issue = await told(store)
+        assert issue.waiting_for == ["GitHub did not merge it: Required status check is expected."]
+
+    async def test_whose_answer_was_lost_happens_once(
+        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool
+    ) -> None:
+        github.lost["merge"] = [AWAY]
+        await work_off(effects, pool)
+        assert github.done.count(("merge", 34)) == 1
+        assert github.calls["merge"] == 2
+        assert (await told(store)).status == "done"
+
+    async def test_by_a_person_meanwhile_is_taken_as_it_is(
+        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool
+    ) -> None:
+        github.show(github.pulls[34], state="merged", merged_sha=MERGED_SHA, merged_by="ada")
+        await work_off(effects, pool)
+        assert (await told(store)).status == "done"
+
+    async def test_is_dropped_when_a_person_cancels_first(
+        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool
+    ) -> None:
+        await told(store, c.Cancel("No.", "ada"))
+        await work_off(effects, pool)
+        assert ("merge", 34) not in github.done
+
+
+class TestLooking:
+    async def test_reads_again_what_was_read_before_the_issue_moved_on(
+        self, effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue
+    ) -> None:
+        async def pushed() -> None:
+            del github.during["snapshot"]
+            issue = await told(store)
+            moved = h.running(issue, head_sha=NEXT_HEAD)
+            await told(store, moved)
+            github.pulls[34] = moved.pull
+
+        github.show(github.pulls[34], checks_state="failure")
+        stale = github.pulls[34]
+        github.during["snapshot"] = pushed
+        await effects.look_now(STREAM)
+        issue = await told(store)
+        assert issue.pull_request
+        assert (issue.pull_request.head, issue.ci_failures) == (NEXT_HEAD, 0)
+        assert github.pulls[34] != stale
+
+    async def test_asks_again_until_github_knows_whether_it_can_be_merged(
+        self, effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+    ) -> None:
+        github.show(github.pulls[34], mergeable="unknown")
+        await told(store, h.verdict(reviewing))
+        for _ in range(5):
+            await effects.work()
+            await soon(pool)
+        assert (await told(store)).status == "ready_to_merge"
+        github.show(github.pulls[34], mergeable="mergeable")
+        await work_off(effects, pool)
+        assert (await told(store)).status == "done"
+
+
+async def test_two_executors_do_each_effect_once(
+    effects: Effects, store: Store, github: MemoryGitHub, pool: Pool, eventually: Eventually
+) -> None:
+    for number in range(1, 21):
+        stream = f"issue-{REPOSITORY_ID}-{number}"
+        await handle(store, stream, observed(number), "test")
+        await handle(store, stream, c.RecordEffectFailed("merge", "no"), "test")
+    other = Effects(store, github, Policy())
+
+    async def all_done() -> bool:
+        return await pool.fetchval("SELECT count(*) = 20 FROM effects WHERE state = 'done'")
+
+    async with background(effects.run()), background(other.run()):
+        await eventually(all_done)
+    assert sorted(number for what, number in github.done if what == "comment") == list(range(1, 21))
+    assert github.calls["comment"] == 20
+
+
+async def test_what_a_killed_executor_had_begun_is_done_by_another(
+    store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool, eventually: Eventually
+) -> None:
+    begun = asyncio.Event()
+
+    async def begin() -> None:
+        begun.set()
+        await hang()
+
+    await told(store, c.RecordEffectFailed("merge", "no"))
+    github.during["comment"] = begin
+    async with background(Effects(store, github, Policy(), lease_seconds=0.5).run()):
+        await asyncio.wait_for(begun.wait(), 15)
+    del github.during["comment"]
+    async with background(Effects(store, github, Policy()).run()):
+        await eventually(lambda: ("comment", 1) in github.done)
+
+
+async def test_an_effect_that_hangs_is_put_off_before_its_lease_ends(
+    store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    await told(store, c.RecordEffectFailed("merge", "no"))
+    github.during["comment"] = hang
+    await Effects(store, github, Policy(), lease_seconds=0.2).work()
+    assert await rows(pool) == [("comment", "waiting", 1, "It took too long.")]
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
