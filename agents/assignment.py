@@ -20,6 +20,7 @@ class PullRequest(BaseModel):
     number: int
     url: str = ""
     head_sha: str
+    conflicting: bool = False
 
 
 class Assignment(BaseModel):
@@ -44,3 +45,8 @@ class Assignment(BaseModel):
     def issue(self) -> str:
         """The issue as owner/repo#12."""
         return self.claim.issue
+
+    @property
+    def conflicts(self) -> bool:
+        """Whether the branch has to take the base in, whatever else is asked."""
+        return self.reason == "merge_conflict" or (self.pull_request is not None and self.pull_request.conflicting)

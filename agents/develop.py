@@ -117,7 +117,7 @@ async def _delivered(run: Run, commit: str) -> Delivery:
 
 async def _rework_ground(run: Run, tip: str, base: str) -> Ground:
     copy = run.copy
-    if run.assignment.reason == "merge_conflict" and not await copy.contains(tip, base):
+    if run.assignment.conflicts and not await copy.contains(tip, base):
         return Ground(tip, base, base, await copy.merge(tip, base))
     return Ground(tip, await copy.fork_point(tip, base), base)
 

@@ -189,6 +189,21 @@ async def test_a_merge_conflict_is_left_in_the_files_and_merged_with_both_parent
     assert "Files with conflict markers:\napp.py\n" in stage.opening()
 
 
+async def test_a_conflict_is_merged_whatever_else_is_asked(stage: Stage) -> None:
+    pull = await stage.pull_request({"app.py": "def double(n):\n    return 2 * n\n"})
+    moved: dict[str, str | None] = {"app.py": "def double(number):\n    return number + number + 1\n"}
+    base = await stage.github.push_files("ada/tally", "main", moved, login="ada")
+
+    def play() -> Play:
+        (yield say("", write("app.py", "def double(number):\n    return 2 * number\n"))).only.ok()
+        yield say("", FINISH)
+
+    stage.script(play)
+    stage.offer("rework", pull_request=pull | {"conflicting": True}, reason="changes_requested")
+    await stage.run()
+    assert stage.git("rev-parse", f"{BRANCH}^2") == base
+
+
 async def test_work_that_was_pushed_already_is_handed_in_without_the_model(stage: Stage) -> None:
     stage.offer()
     stage.conductor.refuse = None
