@@ -160,6 +160,11 @@ class Dispatch:
                     demand[character.name] += row["count"]
         return {name: demand[name] for name in self.catalogue if demand[name]}
 
+    async def holders(self) -> set[str]:
+        """The instances that hold a claim now."""
+        async with connection_of(self.store.pool) as connection:
+            return {row["instance"] for row in await connection.fetch(SQL["holders"])}
+
     async def expire(self) -> int:
         """Take back every claim whose lease ended; how many there were."""
         async with connection_of(self.store.pool) as connection:

@@ -35,6 +35,10 @@ SELECT NULL, '', '{}', agent, count(*)::int FROM claims GROUP BY agent
 -- Agents that get no new work.
 SELECT substr(scope, 7) FROM pauses WHERE scope LIKE 'agent:%'
 
+-- :name holders
+-- Who has work in flight.
+SELECT DISTINCT instance FROM claims
+
 -- :name find_issue
 -- The stream of an issue that people name by repository and number; the newest where the name was given twice.
 SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2

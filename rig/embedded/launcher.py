@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 SHORT_LIFE_SECONDS, LONG_LIFE_SECONDS = 2.0, 60.0
 
 Demand = Callable[[], Awaitable[Mapping[str, int]]]
+Holders = Callable[[], Awaitable[Collection[str]]]
 Environment = Callable[[str, int], dict[str, str]]
 
 
@@ -56,6 +57,7 @@ class Launcher:
     Attributes:
         posts: The characters by name.
         demand: How much open and in-flight work each character has.
+        holders: The instances that hold a claim, which nobody but a process of that name can go on with.
         wake: Tells when work came up.
         environment: The whole environment of the process of a character in a slot.
         command: Program that the character's file is appended to.
@@ -64,6 +66,7 @@ class Launcher:
 
     posts: Mapping[str, Post]
     demand: Demand
+    holders: Holders
     wake: Wake
     environment: Environment
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "rig", "agent", "run")
@@ -79,12 +82,12 @@ class Launcher:
             self._ended.clear()
             due = LOOK_AGAIN_SECONDS
             try:
-                wanted = await self.demand()
+                wanted, held = await self.demand(), await self.holders()
             except Exception as error:  # noqa: BLE001 - the database may be away for a moment
                 log.warning("the demand for agents cannot be read", error=str(error))
                 due = 1.0
             else:
-                due = min(due, await self._fill(wanted))
+                due = min(due, await self._fill(wanted, held))
             await self._next_look(due, seen)
 
     def running(self) -> dict[str, int]:
@@ -106,24 +109,23 @@ class Launcher:
             _signal(process, signal.SIGKILL)
         await asyncio.gather(*self._watchers)
 
-    async def _fill(self, wanted: Mapping[str, int]) -> float:
-        """Start what is missing; how soon a slot that had to wait is due."""
+    async def _fill(self, wanted: Mapping[str, int], held: Collection[str]) -> float:
+        """Start what is missing, first whoever has work to go on with; how soon a slot that had to wait is due."""
         due = LOOK_AGAIN_SECONDS
         for name, post in self.posts.items():
             slots = [self._slot(name, number) for number in range(post.instances)]
             lacking = min(wanted.get(name, 0), post.instances) - sum(s.process is not None for s in slots)
-            for number, slot in enumerate(slots):
-                if lacking <= 0:
-                    break
-                if slot.process is not None:
+            for number in sorted(range(post.instances), key=lambda number: f"{name}-{number}" not in held):
+                slot = slots[number]
+                if slot.process is not None or (lacking <= 0 and f"{name}-{number}" not in held):
                     continue
+                lacking -= 1
                 wait = slot.not_before - time.monotonic()
                 if wait > 0:
                     due = min(due, wait)
                     continue
                 await self._start(name, number, slot)
                 await self._start_followers(name)
-                lacking -= 1
         return due
 
     async def _start_followers(self, name: str) -> None:

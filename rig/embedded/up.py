@@ -101,7 +101,7 @@ async def _agents(
 ) -> AsyncGenerator[None]:
     desk = rig.app.state.conductor
     environment = crew.environment(settings, key, base)
-    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.wake, environment)
+    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.dispatch.holders, desk.wake, environment)
     running = asyncio.create_task(launcher.run())
     try:
         yield

@@ -42,10 +42,12 @@ class Crew:
         program = folder / "agent.py"
         program.write_text(AGENT)
         self.wanted: dict[str, int] = {}
+        self.held: set[str] = set()
         self.wake = LocalWake()
         self.launcher = Launcher(
             {"dev": Post(Path(f"/posts/dev/{mode}"), instances)},
             self.demand,
+            self.holders,
             self.wake,
             lambda name, slot: {"BOX": str(self.box), "RIG_INSTANCE": f"{name}-{slot}"},
             command=(sys.executable, str(program)),
@@ -55,8 +57,12 @@ class Crew:
     async def demand(self) -> dict[str, int]:
         return self.wanted
 
-    async def want(self, count: int) -> None:
+    async def holders(self) -> set[str]:
+        return self.held
+
+    async def want(self, count: int, held: str = "") -> None:
         self.wanted = {"dev": count}
+        self.held = {held} if held else set()
         await self.wake.publish(TOPIC)
 
     def starts(self) -> list[str]:
@@ -116,6 +122,23 @@ async def test_a_killed_agent_is_replaced(tmp_path: Path, eventually: Eventually
         await eventually(lambda: crew.starts() == ["dev-0"])
         os.kill(crew.launcher.running()["dev-0"], signal.SIGKILL)
         await eventually(lambda: crew.starts() == ["dev-0", "dev-0"])
+
+
+async def test_work_in_flight_goes_on_under_the_name_that_has_it(tmp_path: Path, eventually: Eventually) -> None:
+    async with launched(tmp_path) as crew:
+        await crew.want(1, held="dev-1")
+        await eventually(lambda: crew.starts() == ["dev-1"])
+        os.kill(crew.launcher.running()["dev-1"], signal.SIGKILL)
+        await eventually(lambda: crew.starts() == ["dev-1", "dev-1"])
+
+
+async def test_a_killed_holder_is_replaced_even_while_another_is_idle(tmp_path: Path, eventually: Eventually) -> None:
+    async with launched(tmp_path) as crew:
+        await crew.want(2)
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-1"])
+        await crew.want(1, held="dev-0")
+        os.kill(crew.launcher.running()["dev-0"], signal.SIGKILL)
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-0", "dev-1"])
 
 
 async def test_the_child_sees_only_the_environment_it_is_given(
