@@ -60,7 +60,7 @@ def parse(body: bytes) -> Payload:
     """
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"The payload is not a JSON object ({error}).") from error
 
 

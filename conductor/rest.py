@@ -93,7 +93,7 @@ async def _json(request: Request) -> Arguments:
             raise TooLarge(f"A request has at most {MAX_BYTES} bytes.")
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"The body is not a JSON object ({error}).") from error
 
 

@@ -129,7 +129,7 @@ class Store:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._commit(items)
-        except AWAY as error:
+        except (*AWAY, Unavailable) as error:
             _fail(items, Unavailable(f"The database broke off ({error}). Try again."))
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             await self._split(items, InvalidInput(f"The database refuses the event: {error}"))
@@ -148,7 +148,7 @@ class Store:
     async def _commit(self, items: list[Any]) -> None:
         appends: list[_Waiting[Append, Appended]] = [i for i in items if isinstance(i.ask, Append)]
         claimers: list[_Waiting[ClaimRequest, Claimed | None]] = [i for i in items if isinstance(i.ask, ClaimRequest)]
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with _acquired(self.pool) as connection, connection.transaction():
             batch = await Batch.begin(connection, [w.ask for w in appends], self._lease_seconds)
             results: list[tuple[Any, Any]] = [(w, _attempt(batch, w.ask)) for w in appends]
             if claimers:
@@ -199,9 +199,21 @@ def _recorded(row: asyncpg.Record) -> Recorded:
 async def connection_of(pool: Pool) -> AsyncGenerator[Connection]:
     """A pooled connection; a database that is away is Unavailable, a value that it cannot hold InvalidInput."""
     try:
-        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with _acquired(pool) as connection:
             yield connection
     except AWAY as error:
         raise Unavailable(f"The database cannot be reached ({error}). Try again.") from error
     except asyncpg.DataError as error:
         raise InvalidInput(f"The database cannot hold this value ({error}).") from error
+
+
+@asynccontextmanager
+async def _acquired(pool: Pool) -> AsyncGenerator[Connection]:
+    try:
+        connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise Unavailable(f"The database cannot be reached ({error}). Try again.") from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
