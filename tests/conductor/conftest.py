@@ -4,65 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conductor import commands as c
 from conductor.events import Priority
 from conductor.handler import handle
 from conductor.issue import Issue, stream_of
-from conductor.snapshot import Check, Snapshot
 from conductor.store import Store
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background
+from tests.conductor.memory_github import MemoryGitHub
+from tests.conductor.samples import REPOSITORY_ID, observed
+from tests.conductor.serving import Rig, serving
 
-REPOSITORY_ID = 77
-REPOSITORY = "acme/tally"
-HEAD = "a" * 40
-NEXT_HEAD = "b" * 40
 _numbers = count(1)
-
-
-def observed(number: int = 1, **changes: Any) -> c.ObserveIssue:
-    """An issue that GitHub shows as ready, labelled by somebody who may write."""
-    seen: dict[str, Any] = {
-        "repository_id": REPOSITORY_ID,
-        "repository": REPOSITORY,
-        "number": number,
-        "title": f"Add feature {number}",
-        "body": "Do it.",
-        "url": f"http://github.test/{REPOSITORY}/issues/{number}",
-        "author": "ada",
-        "labels": ["agent-ready"],
-        "open": True,
-        "stack": "python",
-        "base": "main",
-        "approver": "ada",
-        "ready": True,
-    }
-    return c.ObserveIssue(**seen | changes)
-
-
-def pull_request(issue: Issue, **changes: Any) -> Snapshot:
-    """A pull request for `issue` that could be merged as far as GitHub is concerned."""
-    seen: dict[str, Any] = {
-        "repository_id": issue.repository_id,
-        "repository": issue.repository,
-        "number": 34,
-        "url": "http://github.test/acme/tally/pull/34",
-        "title": issue.title,
-        "author": "rig-dev[bot]",
-        "state": "open",
-        "head_sha": HEAD,
-        "head_ref": issue.branch,
-        "base_ref": issue.base,
-        "mergeable": "mergeable",
-        "closes": [issue.key],
-        "checks": [Check(name="test", state="success")],
-        "checks_state": "success",
-    }
-    return Snapshot(**seen | changes)
 
 
 Approve = Callable[..., Awaitable[Issue]]
@@ -87,3 +44,10 @@ def approve(store: Store) -> Approve:
         return (await handle(store, stream_of(REPOSITORY_ID, number), seen, "github")).issue
 
     return make
+
+
+@pytest.fixture
+async def rig(database_url: str, tmp_path: Path) -> AsyncGenerator[Rig]:
+    """The conductor over HTTP, with GitHub in memory."""
+    async with serving(database_url, tmp_path, MemoryGitHub()) as opened:
+        yield opened

@@ -11,7 +11,7 @@ from conductor.decide import decide
 from conductor.evolve import fold
 from conductor.issue import Issue
 from conductor.snapshot import Check
-from tests.conductor.conftest import HEAD, NEXT_HEAD, observed, pull_request
+from tests.conductor.samples import HEAD, NEXT_HEAD, observed, pull_request
 
 DEV, REVIEWER = "dev-e", "review-e"
 KINDS = ("implement", "review", "rework")

@@ -13,7 +13,7 @@ from conductor.events import Comment
 from conductor.github import Labeller, SeenIssue
 from conductor.snapshot import Snapshot
 from servers.kit.errors import Conflict, NotFound
-from tests.conductor.conftest import REPOSITORY, REPOSITORY_ID
+from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
 
 MERGED_SHA = "c" * 40
 Before = Callable[[], Awaitable[None]]

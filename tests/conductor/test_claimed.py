@@ -12,8 +12,8 @@ from conductor.decide import decide
 from conductor.issue import Issue
 from servers.kit.errors import Conflict, Fenced, Forbidden, Superseded
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD
 from tests.conductor.histories import do, held, types
+from tests.conductor.samples import HEAD, NEXT_HEAD
 
 
 def asks(who: dict[str, Any]) -> list[c.Command]:

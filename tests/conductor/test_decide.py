@@ -11,8 +11,8 @@ from conductor.decide import MAX_CI_FAILURES, decide
 from conductor.issue import Issue, offer
 from servers.kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD, observed
 from tests.conductor.histories import do, held, look, types
+from tests.conductor.samples import HEAD, NEXT_HEAD, observed
 
 CLOSED = {"open": False}
 

@@ -18,8 +18,8 @@ from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Forbidden, Unavailable
 from servers.kit.wake import background
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD, REPOSITORY_ID, observed, pull_request
 from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
+from tests.conductor.samples import HEAD, NEXT_HEAD, REPOSITORY_ID, observed, pull_request
 from tests.fixtures_waiting import Eventually
 
 STREAM = f"issue-{REPOSITORY_ID}-1"

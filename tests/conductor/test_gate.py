@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conductor.gate import Merge, Policy, Refuse, Wait, gate
 from conductor.snapshot import Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD, pull_request
+from tests.conductor.samples import HEAD, NEXT_HEAD, pull_request
 
 ISSUE = h.ready()
 UNRESOLVED = Thread(id="1", resolved=False)

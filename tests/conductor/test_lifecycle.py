@@ -19,7 +19,7 @@ from conductor.lifecycle import NEUTRAL, TABLE, TERMINAL, diagram, next_status
 from conductor.records import issue_row
 from servers.kit.errors import IllegalTransition, Refused
 from tests.conductor import histories as h
-from tests.conductor.conftest import observed
+from tests.conductor.samples import observed
 
 STATUSES = get_args(Status)
 MOSTLY = st.sampled_from([True] * 9 + [False])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from conductor import commands as c
 from conductor.issue import Issue
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD
 from tests.conductor.histories import do, held, look, red, running, types
+from tests.conductor.samples import HEAD, NEXT_HEAD
 
 
 def test_a_pull_request_on_the_issues_branch_is_the_issues_own() -> None:

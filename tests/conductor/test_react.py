@@ -12,8 +12,8 @@ from conductor.effects import HANDLERS
 from conductor.issue import Issue
 from conductor.react import Effect, react
 from tests.conductor import histories as h
-from tests.conductor.conftest import HEAD, NEXT_HEAD
 from tests.conductor.histories import do
+from tests.conductor.samples import HEAD, NEXT_HEAD
 
 
 def effects(issue: Issue, command: c.Command) -> list[Effect]:
