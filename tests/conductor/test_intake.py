@@ -21,6 +21,7 @@ from tests.conductor.serving import OLD_SECRET, SECRET, Rig, about_issue, about_
 from tests.fixtures_postgres import Databases
 from tests.fixtures_waiting import Eventually
 
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rig'"
 DUE = "UPDATE deliveries SET due_at = now() WHERE state = 'waiting'"
 
 
@@ -37,8 +38,16 @@ def outcomes(pool: Pool, eventually: Eventually) -> Any:
 
 
 def pull_request(branch: str) -> Snapshot:
-    who = {"repository_id": REPOSITORY_ID, "repository": REPOSITORY, "number": 34, "author": "rig-dev[bot]"}
-    return Snapshot(**who, state="open", head_sha=HEAD, head_ref=branch, base_ref="main")
+    return Snapshot(
+        repository_id=REPOSITORY_ID,
+        repository=REPOSITORY,
+        number=34,
+        author="rig-dev[bot]",
+        state="open",
+        head_sha=HEAD,
+        head_ref=branch,
+        base_ref="main",
+    )
 
 
 async def types(pool: Pool) -> list[str]:
@@ -95,7 +104,7 @@ async def test_what_is_refused_is_not_kept(rig: Rig, pool: Pool, name: str) -> N
 
 
 async def test_a_signature_of_other_letters_is_refused(rig: Rig, pool: Pool) -> None:
-    headers = {"x-hub-signature-256": "sha256=\u00e9\u00fc".encode("latin-1"), "content-type": b"application/json"}
+    headers = [(b"x-hub-signature-256", "sha256=\u00e9\u00fc".encode("latin-1"))]
     assert (await rig.http.post("/webhooks/github", content=BODY, headers=headers)).status_code == 401
     assert await stored(pool) == 0
 
@@ -170,9 +179,7 @@ async def test_a_label_by_somebody_who_may_not_write_is_ignored_with_words(
     await rig.deliver(about_issue())
     [(state, words)] = await outcomes()
     assert state == "ignored"
-    assert (
-        words == "mallory set the label agent-ready without write permission; only people who may write start work."
-    )
+    assert words.startswith("mallory set the label agent-ready without write permission")
     assert await types(pool) == []
 
 
@@ -197,10 +204,8 @@ async def test_github_away_is_asked_again_until_it_answers(
 ) -> None:
     rig.github.failing["get_issue"] = [Unavailable("GitHub answered 502."), ValueError("odd")]
     await rig.labelled()
-    for attempt in (1, 2):
-        await eventually(
-            lambda n=attempt: pool.fetchval("SELECT attempts > $1 - 1 AND outcome <> '' FROM deliveries", n)
-        )
+    for words in ("GitHub answered 502.", "odd"):
+        await eventually(lambda said=words: pool.fetchval("SELECT outcome = $1 FROM deliveries", said))
         await pool.execute(DUE)
     assert (await outcomes())[0][0] == "done"
     assert await types(pool) == ["ISSUE_APPROVED"]
@@ -257,10 +262,7 @@ async def test_while_the_database_is_away_github_is_told_to_come_again(
     rig: Rig, database_url: str, databases: Databases, eventually: Eventually
 ) -> None:
     name = database_url.partition("@/")[2].partition("?")[0]
-    await databases.administer(
-        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
-    )
+    await databases.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", CUT)
     assert (await rig.deliver(about_issue())).status_code == 503
     assert (await rig.http.get("/readyz")).status_code == 503
     await databases.administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
