@@ -1,4 +1,4 @@
-"""The connections of one run: every server that the character or the supervisor calls, behind one `call`."""
+"""The connections of an agent process: every server that the character or the supervisor calls, behind one `call`."""
 
 from __future__ import annotations
 
@@ -79,6 +79,11 @@ class Mesh:
             if isinstance(connection, StdioConnection):
                 connection.want()
 
+    async def release(self) -> None:
+        """The work is over: show no claim, and have no server that remembers it."""
+        self._claim = None
+        await asyncio.gather(*(c.renew() for c in self._connections.values() if isinstance(c, StdioConnection)))
+
     async def aclose(self) -> None:
         """Close every connection and end the servers that were started for it."""
         await asyncio.gather(*(c.aclose() for c in self._connections.values()), return_exceptions=True)
@@ -91,14 +96,14 @@ class Mesh:
 
 @asynccontextmanager
 async def open_mesh(
-    character: Character, settings: AgentSettings, identity: Identity, folder: Path, delay: float = 0
+    character: Character, settings: AgentSettings, identity: Identity, folder: Path
 ) -> AsyncGenerator[Mesh]:
-    """The connections of `character`; its stdio servers start after `delay` seconds, ahead of the work."""
+    """The connections of `character`; its stdio servers start now, ahead of the work."""
     connections: dict[str, Connection] = {name: _ours(name, settings, identity) for name in OURS}
     for name, server in character.mcp_servers.items():
         match server:
             case StdioServer():
-                connections[name] = StdioConnection(name, server, folder, delay)
+                connections[name] = StdioConnection(name, server, folder)
             case HttpServer(url=url) if url:
                 connections[name] = ToolClient(url, lambda: "", attempts=ATTEMPTS)
             case HttpServer():

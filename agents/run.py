@@ -11,8 +11,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
@@ -27,7 +25,7 @@ from agents.patience import first_of
 from agents.providers import Provider
 from agents.settings import AgentSettings
 from agents.supervisor import supervise
-from agents.workspace import WorkingCopy
+from agents.workspace import WorkingCopy, empty
 from servers.kit import character as characters
 from servers.kit import logs
 from servers.kit.character import Character
@@ -36,7 +34,6 @@ from servers.kit.errors import RigError, Superseded, Unavailable
 log = logs.get(__name__)
 POLL_SECONDS = 20
 AWAY_SECONDS = 1
-WARM_UP_SECONDS = 0.5
 KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
 OK, FAILED, SUPERSEDED = 0, 1, 3
 PR_SET_DUMPABLE = 4
@@ -90,7 +87,6 @@ class Agent:
         self._character = character
         self._settings = settings
         self._stop = stop
-        self._delay = 0.0
         slot = settings.slot(character.name)
         self._identity = Identity(slot, settings.token.get_secret_value())
         self._folder = settings.data_dir.expanduser().resolve() / "agents" / re.sub(r"[^\w.-]", "_", slot)
@@ -102,16 +98,16 @@ class Agent:
         """Work until it is time to leave."""
         shutil.rmtree(self._folder / "runs", ignore_errors=True)  # what a killed process before us left
         log.info("ready", agent=self._character.name, instance=self._identity.instance, boot=self._identity.boot)
-        while not self._stop.is_set():
-            async with self._bench() as folder, self._connect(folder) as mesh:
-                try:
-                    assignment = await first_of(self._claim(mesh), self._stopped())
-                except Stopped:
-                    break
-                if assignment is None:
-                    log.info("no work for a while; leaving", agent=self._character.name)
-                    break
-                await self._work(assignment, mesh, folder)
+        folder = self._folder / "runs" / uuid4().hex  # of this process alone: one that it replaced may still write
+        try:
+            (folder / "tree").mkdir(parents=True)
+            async with open_mesh(self._character, self._settings, self._identity, folder) as mesh:
+                while assignment := await self._next(mesh):
+                    await self._work(assignment, mesh, folder)
+                    await mesh.release()
+                    await asyncio.to_thread(empty, folder)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return OK
 
     async def aclose(self) -> None:
@@ -119,6 +115,18 @@ class Agent:
         self._provider.cancel()
         if self._provider.done() and not self._provider.cancelled() and not self._provider.exception():
             await self._provider.result().aclose()
+
+    async def _next(self, mesh: Mesh) -> Assignment | None:
+        """The next assignment, or None when it is time to leave."""
+        if self._stop.is_set():
+            return None
+        try:
+            assignment = await first_of(self._claim(mesh), self._stopped())
+        except Stopped:
+            return None
+        if assignment is None:
+            log.info("no work for a while; leaving", agent=self._character.name)
+        return assignment
 
     async def _claim(self, mesh: Mesh) -> Assignment | None:
         """The next assignment, or None when there was none for long enough."""
@@ -151,21 +159,6 @@ class Agent:
     async def _stopped(self) -> NoReturn:
         await self._stop.wait()
         raise Stopped("the agent's process was told to leave")
-
-    def _connect(self, folder: Path) -> AbstractAsyncContextManager[Mesh]:
-        # The first run's servers start beside us; later ones leave the machine to others for a while.
-        delay, self._delay = self._delay, WARM_UP_SECONDS
-        return open_mesh(self._character, self._settings, self._identity, folder, delay)
-
-    @asynccontextmanager
-    async def _bench(self) -> AsyncGenerator[Path]:
-        """A folder for the next run, made before there is work so that its servers are up when work comes."""
-        folder = self._folder / "runs" / uuid4().hex
-        (folder / "tree").mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _hide() -> None:

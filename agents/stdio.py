@@ -20,21 +20,22 @@ from servers.kit.logs import get
 log = get(__name__)
 PYTHONS = ("python", "python3")
 START_SECONDS = 60
+WARM_UP_SECONDS = 0.5
 
 
 class StdioConnection:
-    """Starts the server after `delay` seconds or when it is wanted, and again with the next call after it died.
+    """Starts the server, and again with the next call after it died.
 
     Args:
         folder: Where the server starts; `<folder>/tree` is its workspace and working directory.
+        delay: Seconds after which it starts if nobody wants it before.
     """
 
     def __init__(self, name: str, server: StdioServer, folder: Path, delay: float = 0) -> None:
         self._name = name
         self._parameters = _parameters(server, folder)
-        self._delay = delay
-        self._wanted = asyncio.Event()
-        self._start()
+        self._keep = server.keep
+        self._start(delay)
 
     def want(self) -> None:
         """Start now if that did not happen yet."""
@@ -52,6 +53,13 @@ class StdioConnection:
         """The tools that the server offers."""
         return (await self._ask("list_tools")).tools
 
+    async def renew(self) -> None:
+        """End the server, so that the next run meets a fresh one; unless it may be kept and answered every call."""
+        if self._keep and not self._given_up and not self._task.done():
+            return
+        await self.aclose()
+        self._start(WARM_UP_SECONDS)  # who still works has the machine first
+
     async def aclose(self) -> None:
         """End the server."""
         self._leave.set()
@@ -59,8 +67,9 @@ class StdioConnection:
         with suppress(Exception):
             await self._task
 
-    def _start(self) -> None:
-        self._leave = asyncio.Event()
+    def _start(self, delay: float = 0) -> None:
+        self._delay, self._given_up = delay, False
+        self._leave, self._wanted = asyncio.Event(), asyncio.Event()
         self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._hold(self._client, self._leave), name=f"server {self._name}")
 
@@ -87,6 +96,9 @@ class StdioConnection:
         client = await self._connected()
         try:
             return await getattr(client, method)(*args, **kwargs)
+        except asyncio.CancelledError:
+            self._given_up = True  # the server may still be at it
+            raise
         except MCPError as error:
             if error.error.code != CONNECTION_CLOSED:
                 raise InvalidInput(f"{self._name} refused the call: {error}.") from error

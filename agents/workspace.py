@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from agents.errors import Stuck
 from agents.git import Credential, Output, git
@@ -38,6 +40,14 @@ class Merge:
 
     tree: str
     conflicts: list[str]
+
+
+def empty(folder: Path) -> None:
+    """Make a run's folder as new, at the same path, whatever the last run left in it."""
+    # What cannot be deleted can still be moved out of the way.
+    spent = folder.rename(folder.with_name(uuid4().hex))
+    (folder / "tree").mkdir(parents=True)
+    shutil.rmtree(spent, ignore_errors=True)
 
 
 class WorkingCopy:

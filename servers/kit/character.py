@@ -33,6 +33,9 @@ class StdioServer(_Strict):
     args: list[str] = Field(default_factory=list, description="Its arguments")
     env: dict[str, str] = Field(default_factory=dict, description="Environment it sees besides PATH and HOME")
     tools: list[str] = Field(default_factory=list, description="Tools that the model may call; none by default")
+    keep: bool = Field(
+        default=False, description="Whether it may serve one run after the other; it must remember nothing of them"
+    )
 
 
 def _kind(server: Any) -> str:

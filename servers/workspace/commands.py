@@ -42,15 +42,22 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs lines of bash in `folder`."""
+    """Runs lines of bash in `folder`.
+
+    Attributes:
+        home: Made again if it is gone: whoever keeps the server between runs takes away what a run left in it.
+    """
 
     folder: Path
     env: Mapping[str, str]
+    home: Path | None = None
 
     async def run(self, command: str, timeout: float) -> CommandResult:
         """Run `command`; whatever it started ends with it, or at the timeout."""
         if "\0" in command:
             raise InvalidInput("A command has no NUL.")
+        if self.home:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = ["bash", "--norc", "--noprofile", "-c", command]
         ended = await run(argv, self.folder, self.env, timeout, STREAM_BYTES)
         return CommandResult(

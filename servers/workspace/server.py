@@ -132,7 +132,7 @@ def part(settings: WorkspaceSettings) -> Part:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="rig-home-", dir=settings.data_dir, ignore_cleanup_errors=True) as home:
             env = environment(Path(home), settings.command_env)
-            yield Opened(Workspace(root), Search(root, env), Shell(root, env))
+            yield Opened(Workspace(root), Search(root, env), Shell(root, env, Path(home)))
 
     return Part(tools, open_workspace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 
 import pytest
@@ -58,6 +59,31 @@ async def test_a_claim_lost_during_the_checks_is_noticed_before_the_push(stage: 
     with pytest.raises(Superseded):
         await running
     assert stage.branches() == ["main"]
+
+
+async def test_a_run_finds_nothing_of_the_run_before_it_but_the_same_server(stage: Stage) -> None:
+    seen: list[str] = []
+
+    def play() -> Play:
+        look = "echo $PPID; git status --short; ls ~; touch ~/left left"
+        seen.append((yield say("", use(RUN, command=look))).only.ok())
+        yield say("", use("mcp__workspace__write_file", path="app.py", content="def double(n): return 2 * n\n"))
+        yield say("", use(RUN, command="rm left"))
+        yield say("", use("finish", title="fix: it", summary="x"))
+
+    stage.script(play)
+    stage.offer()
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_agent(stage.character(), stage.settings(idle_exit_seconds=0), stop))
+    await stage.conductor.heard("complete_assignment")
+    stage.conductor.told.clear()
+    stage.offer(issue_number=13, branch="feature/issue-13-again")
+    await stage.conductor.heard("complete_assignment")
+    stop.set()
+    assert await running == 0
+    first, second = json.loads(seen[0]), json.loads(seen[-1])
+    assert first["stdout"] == second["stdout"]
+    assert first["stdout"].strip().isdigit()
 
 
 async def test_a_process_that_was_replaced_says_so_and_leaves(stage: Stage) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from servers.kit.character import StdioServer
 from servers.kit.errors import InvalidInput, NotFound, Unavailable
 
 WORKSPACE = StdioServer(command="python", args=["-P", "-m", "servers.workspace"])
+KEPT = WORKSPACE.model_copy(update={"keep": True})
 Connect = Callable[..., StdioConnection]
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture
@@ -79,3 +82,38 @@ async def test_calls_go_on_beside_a_long_one(connect: Connect) -> None:
     with pytest.raises(asyncio.CancelledError):
         await long
     assert await server.call("read_file", {"path": "a.txt"})
+
+
+async def process_of(server: StdioConnection) -> str:
+    return (await server.call("run_command", {"command": "echo $PPID"}))["stdout"]
+
+
+async def test_a_server_that_may_be_kept_serves_the_next_run_too(connect: Connect) -> None:
+    server = connect(KEPT)
+    first = await process_of(server)
+    await server.renew()
+    assert await process_of(server) == first
+
+
+async def test_every_run_meets_a_fresh_server_where_nothing_else_is_said(connect: Connect) -> None:
+    server = connect()
+    first = await process_of(server)
+    await server.renew()
+    assert await process_of(server) != first
+
+
+async def test_a_server_that_is_still_at_work_for_one_run_is_not_kept_for_the_next(
+    connect: Connect, tmp_path: Path, eventually: Eventually
+) -> None:
+    server = connect(KEPT)
+    first = await process_of(server)
+    long = asyncio.create_task(server.call("run_command", {"command": "echo $$ > begun; sleep 30"}))
+    begun = tmp_path / "tree" / "begun"
+    await eventually(lambda: begun.exists() and begun.read_text())
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    await server.renew()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
+    assert await process_of(server) != first

@@ -9,10 +9,13 @@ import pytest
 
 from agents.errors import Stuck
 from agents.git import Credential, git
+from agents.workspace import empty
 from servers.kit.character import Git
 from servers.kit.errors import Unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.agents.stage import Local
 
 AUTHOR = Git(name="Dev E", email="dev-e@example.org")
@@ -114,3 +117,17 @@ async def test_git_sees_nothing_of_the_processs_own_secrets(local: Local, monkey
     monkeypatch.setenv("RIG_TOKEN", "secret-token")
     said = await git("-c", "alias.env=!env", "env", cwd=local.copy.tree)
     assert "secret" not in said.out
+
+
+def test_the_next_run_starts_empty_even_if_the_last_ones_files_cannot_be_deleted(tmp_path: Path) -> None:
+    locked = tmp_path / "run" / "tree" / "locked"
+    locked.mkdir(parents=True)
+    (locked / "file").touch()
+    locked.chmod(0)
+    try:
+        empty(tmp_path / "run")
+    finally:
+        for left in tmp_path.glob("*/tree/locked"):
+            left.chmod(0o700)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["tree"]
+    assert not list((tmp_path / "run" / "tree").iterdir())
