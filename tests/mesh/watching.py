@@ -85,15 +85,15 @@ class Watch:
 
     def story(self) -> str:
         """What happened, for whoever reads a failure."""
-        events = [f"{e['position']} {e['type']} {e['actor']} {e['data']!s:.160}" for e in self.events]
+        events = [f"{e['recorded_at'][11:23]} {e['type']} {e['actor']} {e['data']!s:.160}" for e in self.events]
         return "\n".join([*events, *self.log[-SHOWN_LINES:]])
 
-    def pid(self, instance: str) -> int | None:
-        """The newest process of an agent, as the rig's log names it."""
+    def pid(self, character: str) -> int | None:
+        """The newest process of a character, as the rig's log names it."""
         for line in reversed(self.log):
             with suppress(ValueError):
                 record: dict[str, Any] = json.loads(line)
-                if record.get("event") == "agent started" and record.get("instance") == instance:
+                if record.get("event") == "agent started" and str(record["instance"]).startswith(character):
                     return int(record["pid"])
         return None
 
