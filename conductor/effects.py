@@ -23,7 +23,7 @@ from conductor.snapshot import Snapshot
 from conductor.store import EFFECTS, Store, connection_of
 from conductor.text import storable
 from servers.kit.database import load_queries
-from servers.kit.errors import Refused, RigError, Unavailable
+from servers.kit.errors import NotFound, Refused, RigError, Unavailable
 from servers.kit.logs import get
 
 SQL = load_queries(Path(__file__).with_name("effects.sql"))
@@ -153,7 +153,10 @@ class Effects:
         number = await self._pull_number(issue)
         if number is None:
             return None
-        return c.ObservePullRequest(await self.github.snapshot(issue.repository, number), self.policy)
+        try:
+            return c.ObservePullRequest(await self.github.snapshot(issue.repository, number), self.policy)
+        except NotFound as error:  # GitHub shows what is new a little later than it takes it
+            raise Unavailable(str(error)) from error
 
     async def _pull_number(self, issue: Issue) -> int | None:
         if issue.pull_request:
