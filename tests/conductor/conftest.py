@@ -23,6 +23,7 @@ _numbers = count(1)
 
 
 Approve = Callable[..., Awaitable[Issue]]
+Claimable = Callable[[], Awaitable[str]]
 
 
 @pytest.fixture
@@ -51,3 +52,14 @@ async def rig(database_url: str, tmp_path: Path) -> AsyncGenerator[Rig]:
     """The conductor over HTTP, with GitHub in memory."""
     async with serving(database_url, tmp_path, MemoryGitHub()) as opened:
         yield opened
+
+
+@pytest.fixture
+def claimable(rig: Rig) -> Claimable:
+    """Makes an issue that waits for somebody to implement it, as owner/repo#1."""
+    numbers = count(1)
+
+    async def make() -> str:
+        return await rig.labelled(next(numbers))
+
+    return make

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,14 +19,18 @@ import uvicorn
 
 from conductor.app import open_desk, part_of
 from conductor.settings import ConductorSettings
+from conductor.snapshot import Snapshot
 from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
+from servers.kit.database import Pool, open_pool
 from servers.kit.serve import build_app
 from tests.conductor.memory_github import MemoryGitHub
-from tests.conductor.samples import REPOSITORY
+from tests.conductor.samples import HEAD, REPOSITORY
 
 SECRET, OLD_SECRET = "sesame", "open-says-me"
 WEBHOOK = "/webhooks/github"
+WAITS = "SELECT state = 'waiting' FROM deliveries WHERE guid = $1"
+NO_META: Mapping[str, Any] = {}
 HOUR = timedelta(hours=1)
 
 
@@ -37,8 +41,8 @@ class Agent:
     client: ToolClient
     meta: dict[str, Any]
 
-    async def call(self, tool: str, meta: dict[str, Any] | None = None, **arguments: Any) -> Any:
-        return await self.client.call(tool, arguments, self.meta | (meta or {}))
+    async def call(self, tool: str, meta: Mapping[str, Any] = NO_META, /, **arguments: Any) -> Any:
+        return await self.client.call(tool, arguments, {**self.meta, **meta})
 
     async def claim(self) -> Any:
         return (await self.call("claim_assignment"))["assignment"]
@@ -51,6 +55,7 @@ class Rig:
     url: str
     key: SigningKey
     github: MemoryGitHub
+    pool: Pool
     http: httpx.AsyncClient
     stack: AsyncExitStack
 
@@ -84,9 +89,34 @@ class Rig:
     async def labelled(self, number: int = 1) -> str:
         """An issue that the rig has learned of through its webhook, as owner/repo#1."""
         self.github.label(number)
-        answer = await self.deliver(about_issue(number))
-        assert answer.status_code == 202
+        await self.told(about_issue(number), "issues")
         return f"{REPOSITORY}#{number}"
+
+    def show_pull(self, work: Any, **changes: Any) -> None:
+        """From now on GitHub shows the pull request of an assignment, as far as GitHub goes ready to be merged."""
+        shown = Snapshot(
+            repository_id=work["repository_id"],
+            repository=work["repository"],
+            number=34,
+            author="rig-dev[bot]",
+            state="open",
+            head_sha=HEAD,
+            head_ref=work["branch"],
+            base_ref=work["base"],
+            mergeable="mergeable",
+            closes=[work["claim"]["issue"]],
+            checks_state="success",
+        )
+        self.github.show(shown, **changes)
+
+    async def told(self, payload: Any, event: str) -> None:
+        """Deliver, and wait until it is worked off."""
+        answer = await self.deliver(payload, event)
+        assert answer.status_code == 202
+        guid = answer.json()["delivery"]
+        async with asyncio.timeout(15):
+            while await self.pool.fetchval(WAITS, guid):  # noqa: ASYNC110 - another task works it off
+                await asyncio.sleep(0.01)
 
 
 def signature(body: bytes, secret: str = SECRET) -> str:
@@ -120,7 +150,8 @@ async def serving(database_url: str, folder: Path, github: MemoryGitHub, **chang
     app = build_app([part_of(lambda: open_desk(loaded, github))], Verifier.of(key), "http://127.0.0.1:7700")
     async with _listening(app) as url, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
-        yield Rig(url, key, github, http, stack)
+        pool = await stack.enter_async_context(open_pool(database_url, size=2))
+        yield Rig(url, key, github, pool, http, stack)
 
 
 @asynccontextmanager
