@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jwt
 
-from rig.embedded.settings import UpSettings
 from servers.kit.auth import SigningKey, Verifier, needs_renewal
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.errors import Conflict, InvalidInput, Unauthenticated
@@ -21,7 +20,7 @@ from servers.kit.errors import Conflict, InvalidInput, Unauthenticated
 TOKEN_LIFE = timedelta(days=90)
 CONFIG = """\
 # Settings of the rig. The environment goes over this file: RIG_PORT=7701 beats `port = 7700`.
-# Every setting, with what it means: `rig settings`. Keep secrets in the environment or in RIG_…_FILE.
+# Every setting, with what it means: docs/settings.md. Keep secrets in the environment or in RIG_…_FILE.
 host = "{host}"
 port = {port}
 repositories = [{repositories}]
@@ -48,9 +47,18 @@ class DataFolder:
         return self.path / "postgres"
 
     def make(self) -> None:
-        """Create the folder; root leaves it passable, for PostgreSQL runs under another account inside it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        """Create the folder; root leaves it passable, for PostgreSQL runs under another account inside it.
+
+        Raises:
+            InvalidInput: It cannot be created, or belongs to somebody else.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        except OSError as error:
+            raise InvalidInput(
+                f"The data folder {self.path} cannot be made or used ({error.strerror}). Set RIG_DATA_DIR."
+            ) from error
 
     def signing_key(self) -> SigningKey:
         return SigningKey.load_or_create(self.key_file)
@@ -91,14 +99,14 @@ def write_secret(path: Path, text: str) -> None:
     staged.replace(path)
 
 
-def write_config(settings: UpSettings, repositories: Sequence[str]) -> Path | None:
+def write_config(host: str, port: int, repositories: Sequence[str]) -> Path | None:
     """Make `rig.toml` (or the file that RIG_CONFIG names) where there is none; its path if it was made."""
     path = Path(os.environ.get("RIG_CONFIG", "rig.toml"))
     if path.exists():
         return None
     names = ", ".join(f'"{name}"' for name in repositories)
     try:
-        write_secret(path, CONFIG.format(host=settings.host, port=settings.port, repositories=names))
+        write_secret(path, CONFIG.format(host=host, port=port, repositories=names))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written ({error}). Set RIG_CONFIG to a path that can.") from error
     return path

@@ -26,7 +26,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise Conflict(f"{host}:{port} cannot be listened on ({error.strerror}). Set RIG_PORT.") from error
+        raise Conflict(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Set RIG_HOST or RIG_PORT."
+        ) from error
 
 
 class _Server(uvicorn.Server):

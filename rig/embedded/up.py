@@ -48,15 +48,16 @@ async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> Non
     ending = _ending(settings)
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.locked())
-        made = write_config(settings, github.repositories)
         key = folder.signing_key()
         token, is_new = await person_token(folder, key)
         listening = stack.enter_context(bind(settings.host, settings.port))
-        base = _base(settings.host, listening.getsockname()[1])
+        port = listening.getsockname()[1]
+        base = _base(settings.host, port)
         url = await stack.enter_async_context(_database(settings, folder))
         rig = await stack.enter_async_context(composed(settings, github, crew, key, url, base))
         await stack.enter_async_context(_serving(rig, listening, ending))
         await stack.enter_async_context(_agents(rig, crew, settings, key, base))
+        made = write_config(settings.host, port, github.repositories)  # only what has just worked
         if as_json:
             print_json({"url": base, "token_file": str(folder.token_file.absolute())}, pretty=False)
         else:

@@ -11,7 +11,7 @@ from rig.embedded.settings import UpSettings
 from servers.github.settings import GitHubSettings
 from servers.kit.auth import Verifier
 from servers.kit.clock import ManualClock, SystemClock
-from servers.kit.errors import Conflict
+from servers.kit.errors import Conflict, InvalidInput
 
 
 @pytest.fixture
@@ -63,7 +63,14 @@ def test_the_settings_file_is_written_once_and_says_what_was_asked_for(
 ) -> None:
     path = tmp_path / "rig.toml"
     monkeypatch.setenv("RIG_CONFIG", str(path))
-    assert write_config(UpSettings.load(port=7801), ["ada/tally"]) == path
-    assert write_config(UpSettings.load(), []) is None
+    assert write_config("127.0.0.1", 7801, ["ada/tally"]) == path
+    assert write_config("127.0.0.1", 7700, []) is None
     assert UpSettings.load().port == 7801
     assert GitHubSettings.load().repositories == ["ada/tally"]
+
+
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_a_data_folder_that_cannot_be_is_said_in_words(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="RIG_DATA_DIR"):
+        DataFolder(tmp_path / path).make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import socket
@@ -48,7 +49,8 @@ def serve(script: str = DEMO, port: int = 0, leave_with_parent: bool = False) ->
         timeout_graceful_shutdown=2,
     )
     server = Announcing(config, url)
-    asyncio.run(run(server, listening, leave_with_parent))
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C in a terminal reaches the whole process group
+        asyncio.run(run(server, listening, leave_with_parent))
 
 
 async def run(server: uvicorn.Server, listening: socket.socket, leave_with_parent: bool) -> None:
