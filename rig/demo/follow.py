@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import httpx
+import httpx2
 
 PAUSE_SECONDS = 0.2
 QUIET_SECONDS = 40.0
@@ -17,7 +17,7 @@ Event = dict[str, Any]
 async def events(url: str, token: str | None = None, after: int = 0) -> AsyncGenerator[Event]:
     """Each event behind position `after`, once and in order, for ever."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(10, read=QUIET_SECONDS)) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(10, read=QUIET_SECONDS)) as http:
         while True:
             try:
                 address = f"{url}/events/stream"
@@ -28,5 +28,5 @@ async def events(url: str, token: str | None = None, after: int = 0) -> AsyncGen
                             event: Event = json.loads(line[6:])
                             after = event["position"]
                             yield event
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 await asyncio.sleep(PAUSE_SECONDS)

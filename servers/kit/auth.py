@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 from uuid import uuid4
 
-import httpx
+import httpx2
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -151,11 +151,11 @@ class Verifier:
 
         async def remote() -> dict[str, Any]:
             try:
-                async with httpx.AsyncClient(timeout=5) as http:
+                async with httpx2.AsyncClient(timeout=5) as http:
                     answer = await http.get(url)
                     answer.raise_for_status()
                     return cast(dict[str, Any], answer.json())
-            except (httpx.HTTPError, ValueError) as error:
+            except (httpx2.HTTPError, ValueError) as error:
                 raise Unavailable(f"The token keys at {url} cannot be read ({error}).") from error
 
         return cls(remote)

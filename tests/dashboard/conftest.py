@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 
@@ -27,7 +27,7 @@ class Site:
     pool: Pool
     wake: LocalWake
     dashboard: Dashboard
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def record(self, kind: str = "RIG_PAUSED", **data: Any) -> int:
         """One event at the end of the log, and the wake-up for it; its position."""
@@ -71,7 +71,7 @@ def serve(pool: Pool, key: SigningKey) -> Serve:
         server = Served(app, listening)
         await server.ready()
         try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
+            async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=15) as http:
                 yield Site(url, pool, wake, dashboard, http)
         finally:
             dashboard.close()
@@ -87,14 +87,14 @@ async def site(serve: Serve) -> AsyncGenerator[Site]:
         yield opened
 
 
-Lines = Callable[[httpx.Response, int], Awaitable[list[str]]]
+Lines = Callable[[httpx2.Response, int], Awaitable[list[str]]]
 
 
 @pytest.fixture
 def events_of() -> Lines:
     """Reads so many `id:` and `data:` lines of a stream."""
 
-    async def read(answer: httpx.Response, count: int) -> list[str]:
+    async def read(answer: httpx2.Response, count: int) -> list[str]:
         found: list[str] = []
         async for line in answer.aiter_lines():
             if line.startswith(("id: ", "data: ")):

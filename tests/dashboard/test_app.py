@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from servers.kit.auth import SigningKey
@@ -64,7 +64,7 @@ async def test_there_is_a_limit_to_open_streams(serve: Any) -> None:
     async with (
         serve(most_streams=1) as site,
         site.http.stream("GET", "/events/stream?after=0") as answer,
-        httpx.AsyncClient(base_url=site.url, trust_env=False) as other,
+        httpx2.AsyncClient(base_url=site.url, trust_env=False) as other,
     ):
         await site.record()
         await anext(answer.aiter_lines())

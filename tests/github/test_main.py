@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -67,7 +67,7 @@ async def _alone(environment: Environment) -> AsyncGenerator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        async with asyncio.timeout(30), httpx2.AsyncClient() as http:
             while not await _healthy(http, url):  # noqa: ASYNC110 - another process becomes ready
                 await asyncio.sleep(0.05)
         yield url
@@ -80,10 +80,10 @@ async def _alone(environment: Environment) -> AsyncGenerator[str]:
             await process.wait()
 
 
-async def _healthy(http: httpx.AsyncClient, url: str) -> bool:
+async def _healthy(http: httpx2.AsyncClient, url: str) -> bool:
     try:
         return (await http.get(f"{url}/readyz")).status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 

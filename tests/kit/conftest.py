@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -189,11 +189,11 @@ class Program:
 
     async def answers(self) -> None:
         """Wait until it serves."""
-        async with httpx.AsyncClient() as http, asyncio.timeout(30):
+        async with httpx2.AsyncClient() as http, asyncio.timeout(30):
             while True:
                 try:
                     await http.get(f"{self.url}/healthz")
-                except httpx.HTTPError:
+                except httpx2.HTTPError:
                     assert self.process.poll() is None, self.said()
                     await asyncio.sleep(0.02)
                 else:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mcp import Client
@@ -42,12 +42,12 @@ def headers(token: str, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def http(served: Served) -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=served.url, timeout=20) as client:
+async def http(served: Served) -> AsyncGenerator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=20) as client:
         yield client
 
 
-async def test_without_a_token_nobody_comes_in_and_is_told_where_to_look(http: httpx.AsyncClient) -> None:
+async def test_without_a_token_nobody_comes_in_and_is_told_where_to_look(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/mcp/sample", json=BODY)
     assert answer.status_code == 401
     assert "resource_metadata=" in answer.headers["WWW-Authenticate"]
@@ -56,12 +56,12 @@ async def test_without_a_token_nobody_comes_in_and_is_told_where_to_look(http: h
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer x y", "Basic dXNlcjpw", "Bearer null", "Token x", ""])
-async def test_what_is_no_token_is_refused(http: httpx.AsyncClient, scheme: str) -> None:
+async def test_what_is_no_token_is_refused(http: httpx2.AsyncClient, scheme: str) -> None:
     answer = await http.post("/mcp/sample", json=BODY, headers=headers("") | {"Authorization": scheme})
     assert answer.status_code == 401
 
 
-async def test_an_expired_token_and_one_of_another_rig_are_refused(served: Served, http: httpx.AsyncClient) -> None:
+async def test_an_expired_token_and_one_of_another_rig_are_refused(served: Served, http: httpx2.AsyncClient) -> None:
     stranger = SigningKey(Ed25519PrivateKey.generate()).issue("dev-e", "dev", timedelta(hours=1))
     for token in (served.token(seconds=-60), stranger):
         answer = await http.post("/mcp/sample", json=BODY, headers=headers(token))
@@ -69,25 +69,25 @@ async def test_an_expired_token_and_one_of_another_rig_are_refused(served: Serve
 
 
 @pytest.mark.parametrize("host", ["evil.example.com", "127.0.0.1.evil.com", "rig.example.com.evil.com", "localhost"])
-async def test_a_request_for_another_host_is_misdirected(served: Served, http: httpx.AsyncClient, host: str) -> None:
+async def test_a_request_for_another_host_is_misdirected(served: Served, http: httpx2.AsyncClient, host: str) -> None:
     answer = await http.post("/mcp/sample", json=BODY, headers=headers(served.token(), Host=host))
     assert answer.status_code == 421
 
 
-async def test_the_rig_s_own_names_are_accepted(served: Served, http: httpx.AsyncClient) -> None:
+async def test_the_rig_s_own_names_are_accepted(served: Served, http: httpx2.AsyncClient) -> None:
     for host in ("rig.example.com", "localhost:1234", "127.0.0.1:9", "[::1]:7700"):
         answer = await http.post("/mcp/sample", json=BODY, headers=headers(served.token(), Host=host))
         assert answer.status_code == 200, host
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example.com", "null", "file://"])
-async def test_a_page_of_another_origin_is_refused(served: Served, http: httpx.AsyncClient, origin: str) -> None:
+async def test_a_page_of_another_origin_is_refused(served: Served, http: httpx2.AsyncClient, origin: str) -> None:
     answer = await http.post("/mcp/sample", json=BODY, headers=headers(served.token(), Origin=origin))
     assert answer.status_code == 403
 
 
 async def test_a_body_that_is_too_large_is_refused_however_it_is_sent(
-    served: Served, http: httpx.AsyncClient
+    served: Served, http: httpx2.AsyncClient
 ) -> None:
     async def pieces() -> AsyncGenerator[bytes]:
         for _ in range(6):
@@ -101,12 +101,12 @@ async def test_a_body_that_is_too_large_is_refused_however_it_is_sent(
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"jsonrpc": "2.0"}', b"[" * 100_000, b'{"id": NaN}']
 )
-async def test_a_body_that_is_no_request_is_refused(served: Served, http: httpx.AsyncClient, content: bytes) -> None:
+async def test_a_body_that_is_no_request_is_refused(served: Served, http: httpx2.AsyncClient, content: bytes) -> None:
     answer = await http.post("/mcp/sample", content=content, headers=headers(served.token()))
     assert 400 <= answer.status_code < 500
 
 
-async def test_health_and_readiness_are_told_apart(served: Served, http: httpx.AsyncClient) -> None:
+async def test_health_and_readiness_are_told_apart(served: Served, http: httpx2.AsyncClient) -> None:
     assert (await http.get("/healthz")).json()["status"] == "ok"
     assert (await http.get("/readyz")).json() == {"ready": True, "waiting_for": {}}
     served.ready.append("the database does not answer")
@@ -149,7 +149,7 @@ async def test_several_servers_share_one_app_without_mixing(key: SigningKey) -> 
     url = f"http://127.0.0.1:{port}"
     app = build_app([part(left, log), part(right, log)], Verifier.of(key), url)
     token = key.issue("ada", "person", timedelta(hours=1))
-    async with running(app, port), httpx.AsyncClient(base_url=url) as http:
+    async with running(app, port), httpx2.AsyncClient(base_url=url) as http:
         for toolbox in (left, right):
             async with tool_client(f"{url}/mcp/{toolbox.name}", lambda: token) as client:
                 assert [tool.name for tool in await client.list_tools()] == [f"go_{toolbox.name}"]
@@ -172,7 +172,7 @@ async def test_a_signal_ends_the_server_cleanly(start: Start, order: signal.Sign
 async def test_a_client_that_holds_a_stream_does_not_hold_the_server(start: Start, path: str) -> None:
     program = start(grace=2)
     await program.answers()
-    async with httpx.AsyncClient() as http, http.stream("GET", f"{program.url}{path}") as stream:
+    async with httpx2.AsyncClient() as http, http.stream("GET", f"{program.url}{path}") as stream:
         await anext(stream.aiter_raw())
         began = time.monotonic()
         program.process.terminate()
@@ -187,7 +187,7 @@ async def test_a_parked_call_does_not_hold_the_server(start: Start, eventually: 
     await program.answers()
     async with program.client(attempts=1) as client:
         call = asyncio.create_task(client.call("park"))
-        await eventually(lambda: httpx.get(f"{program.url}/parked").json() == 1)
+        await eventually(lambda: httpx2.get(f"{program.url}/parked").json() == 1)
         began = time.monotonic()
         program.process.terminate()
         said = await asyncio.to_thread(program.said)
@@ -235,7 +235,7 @@ async def test_a_part_that_cannot_be_opened_ends_the_server_with_its_words(start
 async def test_a_part_that_breaks_down_ends_the_server(start: Start) -> None:
     program = start("later")
     await program.answers()
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         await http.get(f"{program.url}/fail")
     assert "InvalidInput: The sample is told to fail later." in await asyncio.to_thread(program.said)
     assert program.process.returncode == 2

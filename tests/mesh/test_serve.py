@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from rig.demo.stage import free_ports
@@ -36,12 +36,12 @@ async def served(server: str, **environment: str) -> AsyncGenerator[asyncio.subp
 
 
 async def ready(url: str) -> None:
-    async with asyncio.timeout(40), httpx.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(40), httpx2.AsyncClient(trust_env=False) as http:
         while True:
             try:
                 if (await http.get(f"{url}/readyz")).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.05)
 
@@ -76,7 +76,7 @@ async def test_conductor_and_github_server_check_tokens_by_the_keys_that_the_con
         async with (
             tool_client(f"{conductor}/mcp/conductor", person) as to_conductor,
             tool_client(f"{github}/mcp/github", person) as to_github,
-            httpx.AsyncClient(trust_env=False) as http,
+            httpx2.AsyncClient(trust_env=False) as http,
         ):
             assert await to_conductor.call("list_issues") == {"result": []}
             assert "get_issue" in {tool.name for tool in await to_github.list_tools()}

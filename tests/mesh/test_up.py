@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from rig.demo.stage import REPOSITORY, Stage, staged
@@ -39,7 +39,7 @@ async def test_a_person_sees_the_issue_on_the_page_and_by_the_command_and_all_en
         assert "agent-ready" in (await rig(stage, "issues"))[1]
         await stage.file_issue(0)
         await watch.next("WORK_STARTED")
-        async with httpx.AsyncClient(base_url=stage.url, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=stage.url, trust_env=False) as http:
             page = await http.get("/")
             assert f"{REPOSITORY}#1" in page.text
             assert "in progress" in page.text

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from rig.doubles.anthropic.faults import Fault, Kind
 from rig.doubles.anthropic.journal import Entry
@@ -52,7 +52,7 @@ class AnthropicDouble:
         return [entry.error for entry in await self.requests() if entry.error]
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as client:
             answer = await client.request(method, path, json=body)
         return answer.raise_for_status().json()
 

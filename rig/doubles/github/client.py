@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from rig.doubles.github.model import Json, Role
 
@@ -24,7 +24,7 @@ class GitHubDouble:
     def __init__(self, url: str, *, world: Any = None) -> None:
         self.url = url
         self.world = world
-        self.http = httpx.AsyncClient(base_url=url, timeout=60, trust_env=False)
+        self.http = httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False)
 
     @classmethod
     @asynccontextmanager
@@ -64,7 +64,7 @@ class GitHubDouble:
 
     async def api(
         self, method: str, path: str, token: str | None = None, body: Any = None, **headers: str
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """One REST call, as the owner of the token."""
         if token:
             headers["Authorization"] = f"Bearer {token}"

@@ -10,7 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass, field, replace
 
-import httpx
+import httpx2
 
 from rig.doubles.github.model import Delivery, Hook, Json, Repository, User, now
 from rig.doubles.github.shapes import people, repos
@@ -47,7 +47,7 @@ class Webhooks:
         self.world = world
         self.mischief: list[Mischief] = []
         self.lanes: dict[int, Lane] = {}
-        self.client = httpx.AsyncClient(timeout=PATIENCE, trust_env=False, follow_redirects=False)
+        self.client = httpx2.AsyncClient(timeout=PATIENCE, trust_env=False, follow_redirects=False)
 
     def emit(self, repository: Repository, event: str, sender: User, **fields: object) -> None:
         """Tell every hook that listens; the payload is written now, so it shows this moment."""
@@ -174,9 +174,9 @@ class Webhooks:
         began = time.monotonic()
         try:
             answer = await self.client.post(hook.url, content=delivery.payload, headers=delivery.headers)
-        except httpx.TimeoutException:
+        except httpx2.TimeoutException:
             self._record(hook, delivery, "timed out", 0, "", time.monotonic() - began)
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             self._record(hook, delivery, "failed to connect to host", 502, "", time.monotonic() - began)
         else:
             good = answer.status_code < 400

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import anthropic
-import httpx
 import httpx2
 import pytest
 from anthropic.types import Message, MessageParam, ToolParam
@@ -52,7 +51,7 @@ async def test_the_same_comes_without_a_stream(client: anthropic.AsyncAnthropic)
 
 async def test_events_come_in_the_order_and_pieces_of_the_api(double: AnthropicDouble) -> None:
     body = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": HELLO, "tools": TOOLS, "stream": True}
-    async with httpx.AsyncClient(base_url=double.url) as http:
+    async with httpx2.AsyncClient(base_url=double.url) as http:
         answer = await http.post("/v1/messages?beta=true", json=body, headers={"authorization": "Bearer x"})
     events = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -77,14 +76,14 @@ async def test_a_script_that_meets_something_else_refuses_and_says_so(
 
 
 async def test_no_key_is_refused(double: AnthropicDouble) -> None:
-    async with httpx.AsyncClient(base_url=double.url) as http:
+    async with httpx2.AsyncClient(base_url=double.url) as http:
         answer = await http.post("/v1/messages", json={})
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "authentication_error"
 
 
 async def test_a_body_that_is_no_request_is_refused_by_its_first_fault(double: AnthropicDouble) -> None:
-    async with httpx.AsyncClient(base_url=double.url, headers={"x-api-key": "x"}) as http:
+    async with httpx2.AsyncClient(base_url=double.url, headers={"x-api-key": "x"}) as http:
         missing = await http.post("/v1/messages", json={"model": "claude-opus-5-5", "messages": HELLO})
         broken = await http.post("/v1/messages", content=b"{")
     assert missing.json()["error"] == {"type": "invalid_request_error", "message": "max_tokens: Field required"}
@@ -209,7 +208,7 @@ async def test_a_fault_can_be_called_off(client: anthropic.AsyncAnthropic, doubl
 
 
 async def test_an_order_that_means_nothing_is_refused(double: AnthropicDouble) -> None:
-    async with httpx.AsyncClient(base_url=double.url) as http:
+    async with httpx2.AsyncClient(base_url=double.url) as http:
         answer = await http.post("/_double/faults", json={"kind": "earthquake"})
     assert answer.status_code == 400
 

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-import httpx
+import httpx2
 import pytest
 
 from rig.doubles.anthropic.process import running
@@ -15,11 +15,11 @@ from rig.doubles.anthropic.process import running
 
 async def test_it_is_gone_after_the_block() -> None:
     async with running("tests.doubles.anthropic.scripts:words") as double:
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             assert (await http.get(f"{double.url}/_double/health")).json()["status"] == "ok"
         assert double.environment["ANTHROPIC_BASE_URL"] == double.url
-    async with httpx.AsyncClient() as http:
-        with pytest.raises(httpx.ConnectError):
+    async with httpx2.AsyncClient() as http:
+        with pytest.raises(httpx2.ConnectError):
             await http.get(f"{double.url}/_double/health")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from rig.doubles.github import GitHubDouble
@@ -13,7 +13,7 @@ from tests.doubles.github.published import rest_schemas, webhook_schemas
 from tests.doubles.github.support import DEV, REPO, SECRET, SEED, Copy, Receiver, clone, receiving
 
 
-async def hold_to_schema(answer: httpx.Response) -> None:
+async def hold_to_schema(answer: httpx2.Response) -> None:
     """Every JSON answer of the REST API is what GitHub publishes for that operation."""
     path = answer.request.url.raw_path.decode().partition("?")[0]
     if path.startswith("/api/v3/") and "json" in answer.headers.get("content-type", ""):

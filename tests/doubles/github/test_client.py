@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from github import Auth, Github, GithubException, UnknownObjectException
 
@@ -73,7 +73,7 @@ async def test_pygithub_is_told_what_it_may_not_do(process: GitHubDouble) -> Non
 async def test_the_process_ends_with_whoever_started_it(tmp_path: Path) -> None:
     async with GitHubDouble.start(tmp_path / "github") as double:
         assert (await double.admin("GET", "/health"))["ok"] is True
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         await double.http.get("/_double/health")
 
 

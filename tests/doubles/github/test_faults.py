@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from rig.doubles.github import GitHubDouble
@@ -41,7 +41,7 @@ async def test_a_connection_is_cut_before_or_after_the_write(
     github: GitHubDouble, kind: str, left: list[str]
 ) -> None:
     await github.fault(kind, "*/issues", method="POST")
-    with pytest.raises(httpx.TransportError):
+    with pytest.raises(httpx2.TransportError):
         await github.api("POST", ISSUES, ADA, {"title": "Cut"})
     assert await titles(github) == left
 
