@@ -14,8 +14,11 @@ from agents.settings import AgentSettings
 from conductor.lifecycle import diagram
 from conductor.server import tools as conductor_tools
 from conductor.settings import ConductorSettings
+from rig.cli.access import ClientSettings
+from rig.embedded.alone import AloneSettings as ConductorAlone
 from rig.embedded.settings import UpSettings
 from servers.github.server import tools as github_tools
+from servers.github.settings import AloneSettings as GitHubAlone
 from servers.github.settings import GitHubSettings
 from servers.kit.auth import ROLES
 from servers.kit.settings import RigSettings
@@ -31,6 +34,9 @@ SETTINGS: dict[str, type[RigSettings]] = {
     "The github server": GitHubSettings,
     "The workspace server": WorkspaceSettings,
     "An agent": AgentSettings,
+    "`rig serve conductor`, beside the conductor's": ConductorAlone,
+    "`rig serve github`, beside the github server's": GitHubAlone,
+    "`rig issues`, `rig issue`": ClientSettings,
 }
 
 
@@ -102,7 +108,8 @@ def _setting(name: str, field: FieldInfo) -> str:
     default = field.default
     if field.default_factory is not None:
         default = field.default_factory()  # pyright: ignore[reportCallIssue]
-    shown = "required" if default is PydanticUndefined else f"`{default}`" if str(default) else "–"
+    text = "" if default is None else str(default).replace(str(Path.home()), "~")
+    shown = "required" if default is PydanticUndefined else f"`{text}`" if text else "–"
     return f"| `RIG_{name.upper()}` | {shown} | {_cell(field.description or '')} |"
 
 

@@ -23,7 +23,7 @@ def register(root: typer.Typer) -> None:
 def list_issues(
     repository: Annotated[str | None, typer.Option(help="Only this one, as owner/repo")] = None,
     state: Annotated[str | None, typer.Option(help="Only in this state, such as in_review")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many")] = 100,
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the issues that the rig knows, with their state."""
@@ -80,10 +80,11 @@ def _ask(tool: str, arguments: dict[str, Any]) -> Any:
 
     logs.configure("ERROR")
     settings = ClientSettings.load()
+    token = settings.bearer()
     given = {name: value for name, value in arguments.items() if value is not None}
 
     async def ask() -> Any:
-        async with tool_client(f"{settings.base}/mcp/conductor", settings.bearer, attempts=2) as client:
+        async with tool_client(f"{settings.base}/mcp/conductor", lambda: token, attempts=2) as client:
             return await client.call(tool, given)
 
     return asyncio.run(ask())

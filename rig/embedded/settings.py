@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from servers.github.settings import GitHubSettings
 from servers.kit.errors import InvalidInput
@@ -53,6 +53,13 @@ class UpSettings(RigSettings):
     )
     parent_pipe: bool = Field(default=False, description="Stop when standard input ends")
     log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
+            raise ValueError("is not an address such as https://rig.example.com")
+        return value
 
     @property
     def open_to_this_machine_only(self) -> bool:

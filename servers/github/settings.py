@@ -112,7 +112,8 @@ class GitHubSettings(RigSettings):
             app_id, key = self._app(identity)
             if (app_id is None) != (key is None):
                 prefix = _prefix(identity)
-                raise ValueError(f"{prefix}app_id and {prefix}app_private_key go together; one is missing")
+                names = f"RIG_{prefix}APP_ID and RIG_{prefix}APP_PRIVATE_KEY".upper()
+                raise ValueError(f"{names} go together; one is missing")
         return self
 
     @property

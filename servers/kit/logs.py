@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import structlog
 
+from servers.kit.errors import InvalidInput
+
 REDACTED = "[redacted]"
 _SECRET_NAMES = re.compile(r"(?i)(token|secret|password|passwd|api[_-]?key|authorization|private[_-]?key|cookie)")
 _HARMLESS_NAMES = re.compile(r"(?i)(tokens|_count|_id|_usage)$")
@@ -57,7 +59,8 @@ def _clean(name: str, value: object, depth: int = 0) -> object:
 
 def _redactor(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # Exceptions carry other people's text, so they are rendered before and cleaned like any string.
-    return {name: _clean(name, value) for name, value in event.items()}
+    # uvicorn's color_message says its event once more, with codes for a terminal.
+    return {name: _clean(name, value) for name, value in event.items() if name != "color_message"}
 
 
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:
@@ -66,7 +69,12 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     Args:
         level: Lowest level shown.
         json: One JSON object a line; by default when standard error is not a terminal.
+
+    Raises:
+        InvalidInput: There is no such level.
     """
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise InvalidInput(f"There is no log level {level}. Set RIG_LOG_LEVEL to DEBUG, INFO, WARNING or ERROR.")
     as_json = not sys.stderr.isatty() if json is None else json
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -92,8 +92,12 @@ def _explain(cls: type[BaseSettings], error: ValidationError) -> str:
     prefix = str(cls.model_config.get("env_prefix", "")).upper()
     lines: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
+        said = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(f"{said}.")
+            continue
         name = ".".join(str(part) for part in problem["loc"])
-        field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        field = cls.model_fields.get(str(problem["loc"][0]))
         meaning = f" ({field.description})" if field and field.description else ""
-        lines.append(f"{name}: {problem['msg']}. Set {prefix}{name.upper()} or `{name}` in rig.toml{meaning}")
+        lines.append(f"{name}: {said}. Set {prefix}{name.upper()} or `{name}` in rig.toml{meaning}")
     return "; ".join(lines)

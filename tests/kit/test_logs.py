@@ -14,6 +14,7 @@ import structlog
 from pydantic import BaseModel
 
 from servers.kit import logs
+from servers.kit.errors import InvalidInput
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJkZXYtZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----"
@@ -144,6 +145,11 @@ def test_what_is_no_secret_is_shown_as_it_is(logged: Logged) -> None:
     assert line["level"] == "info"
     assert line["logger"] == "test"
     assert line["said"].startswith("the token expired at noon")
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="RIG_LOG_LEVEL"):
+        logs.configure("LOUD")
 
 
 def test_every_record_is_one_line_of_json(logged: Logged) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
@@ -15,6 +16,17 @@ class Sample(RigSettings):
     port: int = Field(default=7700, ge=0, le=65535, description="Port to listen on")
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret that GitHub signs with")
     repositories: list[str] = Field(default_factory=list, description="Enrolled repositories")
+
+
+class Paired(RigSettings):
+    one: str = ""
+    other: str = ""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if bool(self.one) != bool(self.other):
+            raise ValueError("RIG_ONE and RIG_OTHER go together")
+        return self
 
 
 class Needy(RigSettings):
@@ -88,6 +100,11 @@ def test_every_wrong_field_is_said_at_once_with_its_remedy(folder: Path) -> None
         Sample.load()
     assert "Set RIG_PORT or `port` in rig.toml (Port to listen on)" in str(caught.value)
     assert "Set RIG_REPOSITORIES" in str(caught.value)
+
+
+def test_what_is_wrong_with_fields_together_is_said_in_its_own_words() -> None:
+    with pytest.raises(InvalidInput, match=r"^RIG_ONE and RIG_OTHER go together\.$"):
+        Paired.load(one="x")
 
 
 def test_a_missing_field_is_said_with_its_remedy() -> None:

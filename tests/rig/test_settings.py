@@ -39,6 +39,13 @@ def test_a_public_address_needs_a_webhook_secret(monkeypatch: pytest.MonkeyPatch
     assert "https://rig.example.com/webhooks/github" in found[0].how
 
 
+@pytest.mark.parametrize("address", ["rig.example.com", "ftp://rig.example.com", "https://", "http://[::1"])
+def test_a_public_address_without_scheme_or_host_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("RIG_PUBLIC_URL", address)
+    with pytest.raises(InvalidInput, match="RIG_PUBLIC_URL"):
+        UpSettings.load()
+
+
 def test_complete_settings_are_accepted_with_remarks_on_polling_and_on_one_identity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
