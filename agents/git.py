@@ -42,6 +42,7 @@ ALWAYS = {
 AWAY = re.compile(
     r"(?i)could not resolve|failed to connect|connection (refused|reset|timed out)|timed out|early EOF|RPC failed"
     r"|unexpected disconnect|empty reply|returned error: (429|5\d\d)|remote end hung up|server closed|too slow"
+    r"|cannot lock ref"  # a push whose answer was lost is still being done
 )
 
 
