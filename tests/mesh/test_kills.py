@@ -89,3 +89,16 @@ async def test_everything_that_dies_at_once_goes_on_where_it_was() -> None:
             await victim(watch)
         await merged_once(watch)
         assert not {"AGENT_STUCK", "LEASE_EXPIRED"} & set(watch.kinds())
+
+
+async def test_a_kill_in_the_middle_of_a_write_to_github_leaves_it_done_once() -> None:
+    async with watched() as watch:
+        github = watch.stage.github
+        await github.fault("slow", "*/repos/*/pulls", method="POST", seconds=2)
+        await github.fault("slow", "*/pulls/*/merge", method="PUT", seconds=2)
+        await watch.stage.file_issue(0)
+        await watch.fault_met("*/repos/*/pulls")
+        await developer(watch)
+        await watch.fault_met("*/pulls/*/merge")
+        await conductor(watch)
+        await merged_once(watch)

@@ -69,6 +69,18 @@ class Watch:
         async with tool_client(f"{self.stage.url}/mcp/conductor", self.stage.token) as client:
             return await client.call(tool, arguments)
 
+    async def fault_met(self, path: str, within: float = PATIENCE) -> None:
+        """Wait until a request ran into the fault that was ordered for `path` on GitHub."""
+        async with asyncio.timeout(within):
+            while True:
+                if any(one["hits"] for one in await self.faults() if one["path"] == path):
+                    return
+                await asyncio.sleep(0.05)
+
+    async def faults(self) -> list[dict[str, Any]]:
+        """The faults that were ordered on GitHub, with how many requests met each."""
+        return (await self.stage.github.admin("GET", "/faults"))["faults"]
+
     async def comment(self, text: str, within: float = PATIENCE) -> str:
         """The comment on the issue that holds `text`, once it is there."""
         async with asyncio.timeout(within):
