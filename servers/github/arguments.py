@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from servers.github.settings import Identity
 
 
-def _no_dots(ref: str) -> str:
+def _as_git_takes_it(ref: str) -> str:
     if ".." in ref or ref.endswith((".lock", "/", ".")) or "//" in ref or "@{" in ref:
         raise ValueError("is not a branch, tag or commit that git accepts")
     return ref
@@ -32,24 +32,11 @@ Repository = Annotated[
 ]
 Number = Annotated[int, Field(description="Number of the issue or pull request", ge=1, le=2**31 - 1)]
 Sha = Annotated[str, Field(description="Full commit SHA", pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$", max_length=64)]
-Ref = Annotated[
-    str,
-    Field(
-        description="Branch, tag or commit SHA",
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./+@#,=-]*$",
-        max_length=250,
-    ),
-    AfterValidator(_no_dots),
+_GitName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./+@#,=-]*$", max_length=250), AfterValidator(_as_git_takes_it)
 ]
-Branch = Annotated[
-    str,
-    Field(
-        description="Branch of the same repository",
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./+@#,=-]*$",
-        max_length=250,
-    ),
-    AfterValidator(_no_dots),
-]
+Ref = Annotated[_GitName, Field(description="Branch, tag or commit SHA")]
+Branch = Annotated[_GitName, Field(description="Branch of the same repository")]
 FilePath = Annotated[
     str,
     Field(description="Path from the repository's root", min_length=1, max_length=1000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated, Literal
 
+from github.CommitStatus import CommitStatus
 from github.Repository import Repository as GitHubRepository
 from pydantic import Field
 
@@ -67,17 +68,16 @@ async def set_status(
     repo = await access.writing(repository, identity)
     short = description if len(description) <= 140 else f"{description[:139]}…"
 
-    def look(repo: GitHubRepository) -> StatusAnswer | None:
+    def look(repo: GitHubRepository) -> CommitStatus | None:
         for status in repo.get_commit(sha).get_combined_status().statuses:
             said = (status.context, status.state, status.description or "", status.target_url or None)
             if said == (context, state, short, target_url):
-                return StatusAnswer(context=context, state=state, created=False)
+                return status
         return None
 
-    def write(repo: GitHubRepository) -> StatusAnswer:
+    def write(repo: GitHubRepository) -> CommitStatus:
         extra = {"target_url": target_url} if target_url else {}
-        repo.get_commit(sha).create_status(state, context=context, description=short, **extra)
-        return StatusAnswer(context=context, state=state, created=True)
+        return repo.get_commit(sha).create_status(state, context=context, description=short, **extra)
 
-    answer, created = await repo.once(f"status {sha} {context}", look, write)
-    return answer.model_copy(update={"created": created})
+    _, created = await repo.once(f"status {sha} {context}", look, write)
+    return StatusAnswer(context=context, state=state, created=created)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from github import GithubException
 from github.Issue import Issue as GitHubIssue
+from github.IssueComment import IssueComment
 from github.Repository import Repository as GitHubRepository
 from pydantic import Field
 
@@ -25,7 +26,7 @@ from servers.github.models import (
     Permission,
 )
 from servers.github.toolbox import READERS, STEWARDS, WRITERS, AccessDep, tools
-from servers.github.trees import Json, child, children
+from servers.github.trees import children
 from servers.kit.errors import Forbidden, NotFound
 from servers.kit.tools import READ_WORLD, WRITE_WORLD
 
@@ -91,7 +92,7 @@ async def search_issues(
     access: AccessDep,
     limit: Limit = 30,
 ) -> IssueList:
-    """Search the issues of one repository, best match first."""
+    """Search the issues of one repository, best match first, at most 100."""
 
     def read(repo: GitHubRepository) -> IssueList:
         _, answer = repo.requester.requestJsonAndCheck(
@@ -102,8 +103,8 @@ async def search_issues(
         # A query may name further repositories: what is not asked of this one is not shown.
         own = f"/repos/{repository}".lower()
         items = children(answer, "items")
-        issues = [_found(repository, i) for i in items if i["repository_url"].lower().endswith(own)]
-        return IssueList(issues=issues[:limit])
+        found = [GitHubIssue(repo.requester, {}, i) for i in items if i["repository_url"].lower().endswith(own)]
+        return IssueList(issues=[_summary(repository, issue) for issue in found[:limit]])
 
     return await access.reading(repository).run(read)
 
@@ -149,18 +150,15 @@ async def comment_on_issue(
     repo = await access.writing(repository, identity)
     login = await repo.login()
 
-    def look(repo: GitHubRepository) -> Comment | None:
-        for comment in repo.get_issue(number).get_comments():
-            if carries(comment.body, key) and comment.user.login == login:
-                return Comment(id=comment.id, url=comment.html_url, created=False)
-        return None
+    def look(repo: GitHubRepository) -> IssueComment | None:
+        mine = (comment for comment in repo.get_issue(number).get_comments() if login_of(comment.user) == login)
+        return next((comment for comment in mine if carries(comment.body, key)), None)
 
-    def write(repo: GitHubRepository) -> Comment:
-        comment = repo.get_issue(number).create_comment(marked(body, key))
-        return Comment(id=comment.id, url=comment.html_url, created=True)
+    def write(repo: GitHubRepository) -> IssueComment:
+        return repo.get_issue(number).create_comment(marked(body, key))
 
     comment, created = await repo.once(f"comment {number} {key}", look, write)
-    return comment.model_copy(update={"created": created})
+    return Comment(id=comment.id, url=comment.html_url, created=created)
 
 
 @tools.tool(WRITE_WORLD, STEWARDS)
@@ -217,19 +215,6 @@ def _summary(repository: str, issue: GitHubIssue) -> IssueSummary:
         author=login_of(issue.user),
         labels=[label.name for label in issue.labels],
         updated_at=issue.updated_at,
-    )
-
-
-def _found(repository: str, item: Json) -> IssueSummary:
-    return IssueSummary(
-        repository=repository,
-        number=item["number"],
-        title=item["title"],
-        url=item["html_url"],
-        state=item["state"],
-        author=child(item, "user").get("login") or "ghost",
-        labels=[label["name"] for label in item["labels"]],
-        updated_at=item["updated_at"],
     )
 
 

@@ -163,19 +163,17 @@ async def reply_to_thread(
     repo = await access.writing(repository, identity)
     login = await repo.login()
 
-    def look(repo: GitHubRepository) -> Reply | None:
-        for comment in children(_thread(repo, repository, thread_id), "comments", "nodes"):
-            if carries(comment["body"], key) and actor(comment["author"]) == login:
-                return Reply(id=comment["id"], url=comment["url"], created=False)
-        return None
+    def look(repo: GitHubRepository) -> Json | None:
+        comments = children(_thread(repo, repository, thread_id), "comments", "nodes")
+        mine = (comment for comment in comments if actor(comment["author"]) == login)
+        return next((comment for comment in mine if carries(comment["body"], key)), None)
 
-    def write(repo: GitHubRepository) -> Reply:
+    def write(repo: GitHubRepository) -> Json:
         answer = mutate(repo, "reply_to_thread", id=thread_id, body=marked(body, key))
-        comment = answer["addPullRequestReviewThreadReply"]["comment"]
-        return Reply(id=comment["id"], url=comment["url"], created=True)
+        return answer["addPullRequestReviewThreadReply"]["comment"]
 
-    reply, created = await repo.once(f"reply {thread_id} {key}", look, write)
-    return reply.model_copy(update={"created": created})
+    comment, created = await repo.once(f"reply {thread_id} {key}", look, write)
+    return Reply(id=comment["id"], url=comment["url"], created=created)
 
 
 def _thread(repo: GitHubRepository, repository: str, thread_id: str) -> Json:
