@@ -61,8 +61,30 @@ def _print_issue(issue: dict[str, Any]) -> None:
     console().print(f"{issue['issue']}  {issue['state']}  {clean(issue['title'])}", markup=False)
     for reason in issue["waits_for"]:
         console().print(f"  {clean(reason)}", markup=False)
-    rows = ((e["recorded_at"][:19], e["type"], e["actor"], _gist(e["data"])) for e in issue["timeline"])
-    print_table(("when", "event", "by", "what"), rows)
+    told = [event for event in issue["timeline"] if event["type"] != "TOKEN_USAGE"]
+    print_table(("when", "event", "what"), ((_second(e["recorded_at"]), e["type"], _told(e)) for e in told))
+    usages = [event["data"] for event in issue["timeline"] if event["type"] == "TOKEN_USAGE"]
+    if usages:
+        usd = sum(usage.get("usd") or 0 for usage in usages)
+        console().print(f"The model answered {len(usages)} times, for ${usd:.4f}.")
+
+
+def _second(moment: str) -> str:
+    return moment[:19].replace("T", " ")
+
+
+def _told(event: dict[str, Any]) -> str:
+    """What happened in words; where there are none, who did it and the event's own fields."""
+    from rig.demo.story import in_words
+
+    data = event["data"]
+    match event["type"]:
+        case "ISSUE_APPROVED":
+            return f"approved by {data['approved_by']}"
+        case "ISSUE_UNASSIGNED":
+            return f"{data['agent']}: {data['reason']}"
+        case _:
+            return in_words(event) or f"{event['actor']}: {_gist(data)}"
 
 
 def _gist(data: dict[str, Any]) -> str:
