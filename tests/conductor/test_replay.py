@@ -22,6 +22,16 @@ async def test_a_forged_projection_is_found_and_built_anew(store: Store, approve
     assert [problem async for problem in differences(pool)] == []
 
 
+async def test_a_projection_that_is_built_anew_keeps_when_issues_changed(
+    store: Store, approve: Approve, pool: Pool
+) -> None:
+    issue = await approve()
+    await handle(store, issue.stream, c.Cancel("no", "ada"), "ada")
+    changed = await pool.fetchval("SELECT max(recorded_at) FROM events WHERE stream = $1", issue.stream)
+    await rebuild(pool)
+    assert await pool.fetchval("SELECT updated_at FROM issues WHERE stream = $1", issue.stream) == changed
+
+
 async def test_a_projection_of_other_code_is_built_anew_at_start(store: Store, approve: Approve, pool: Pool) -> None:
     issue = await approve()
     await keep_current(pool)
