@@ -21,6 +21,8 @@ INSERT INTO projections (name, number) VALUES ('issues', $1)
 ON CONFLICT (name) DO UPDATE SET number = excluded.number
 
 -- :name set_ages
--- Issues are as old as their first event, by which work is picked.
-UPDATE issues SET created_at = first.recorded_at
-FROM events AS first WHERE first.stream = issues.stream AND first.version = 1
+-- Issues are as old as their first event, by which work is picked, and were last changed by their newest.
+UPDATE issues SET created_at = first.recorded_at, updated_at = newest.recorded_at
+FROM events AS first, events AS newest
+WHERE first.stream = issues.stream AND first.version = 1
+    AND newest.stream = issues.stream AND newest.version = issues.version

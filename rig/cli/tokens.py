@@ -44,6 +44,9 @@ def issue(
         raise InvalidInput("SUBJECT is a name of 1 to 100 characters.")
     folder = DataFolder(data_dir or UpSettings.load().data_dir)
     folder.make()
+    if not folder.key_file.exists():
+        made = f"rig: Made {folder.key_file}. Only a rig that has this key takes the token; see --data-dir."
+        typer.echo(made, err=True)
     lifetime = timedelta(days=days)
     issued = folder.signing_key().issue(subject, role, lifetime)
     if json:

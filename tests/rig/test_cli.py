@@ -79,14 +79,16 @@ async def test_a_token_can_be_issued_and_is_accepted_by_the_rigs_key(tmp_path: P
     who = await Verifier.of(key).verify(answer["token"])
     assert (who.subject, who.role) == ("ada", "ops")
     assert timedelta(days=1.9) < who.expires_at - who.issued_at < timedelta(days=2.1)
+    assert "Made .rig/signing-key.pem" in issued.stderr
     plain = rig("token", "issue", "ada", cwd=tmp_path)
+    assert plain.stderr == ""
     assert (await Verifier.of(key).verify(plain.stdout.strip())).role == "person"
 
 
 def test_issues_without_a_token_or_without_a_rig_say_what_to_do(tmp_path: Path) -> None:
     no_token = rig("issues", cwd=tmp_path)
     assert no_token.returncode == 1
-    assert "RIG_TOKEN" in no_token.stderr
+    assert no_token.stderr.startswith("rig: There is no token: set RIG_TOKEN")
     no_rig = rig("issues", cwd=tmp_path, RIG_TOKEN="x", RIG_URL="http://127.0.0.1:9")
     assert no_rig.returncode == 1
     assert "cannot be reached" in no_rig.stderr
