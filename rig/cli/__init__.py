@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,12 +12,30 @@ from rig.cli.output import fail, rig_error_in
 
 app = typer.Typer(
     name="rig",
-    help="Takes a GitHub issue from backlog to merged pull request.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"rig {version('engineering-rig')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit")
+    ] = False,
+) -> None:
+    """Takes a GitHub issue from backlog to merged pull request."""
+
+
 for module in (demo, serving, store, issues, agents, characters, tokens):
     module.register(app)
 

@@ -27,6 +27,7 @@ def list_issues(
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the issues that the rig knows, with their state."""
+    _require_state(state)
     issues = _ask("list_issues", {"repository": repository, "state": state, "limit": limit})["result"]
     if json:
         print_json(issues)
@@ -35,6 +36,15 @@ def list_issues(
     else:
         columns = ("issue", "state", "priority", "holder", "title")
         print_table(columns, ([one[name] or "" for name in columns] for one in issues))
+
+
+def _require_state(state: str | None) -> None:
+    from typing import get_args
+
+    from conductor.issue import Status
+
+    if state is not None and state not in get_args(Status):
+        raise InvalidInput(f"There is no state {state}; there are {', '.join(get_args(Status))}.")
 
 
 @app.callback()

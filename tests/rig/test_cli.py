@@ -34,6 +34,10 @@ def test_help_names_every_command_and_needs_no_heavy_import(tmp_path: Path) -> N
     assert loaded.strip() == "[]"
 
 
+def test_the_version_is_said(tmp_path: Path) -> None:
+    assert rig("--version", cwd=tmp_path).stdout.startswith("rig ")
+
+
 def test_up_without_settings_says_what_is_missing_and_exits_with_two(tmp_path: Path) -> None:
     refused = rig("up", cwd=tmp_path)
     assert refused.returncode == 2
@@ -47,6 +51,7 @@ def test_up_without_settings_says_what_is_missing_and_exits_with_two(tmp_path: P
     [
         ("serve", "nothing"),
         ("issue", "show", "not-an-issue"),
+        ("issues", "--state", "nowhere"),
         ("token", "issue", "ada", "--role", "king"),
         ("token", "issue", " "),
         ("up", "--port", "70000"),
