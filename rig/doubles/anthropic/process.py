@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
 from rig.doubles.anthropic.faults import Fault, Kind
 from rig.doubles.anthropic.journal import Entry
 from rig.doubles.anthropic.serve import DEMO
-
-START_SECONDS: Final = 30
-STOP_SECONDS: Final = 5
+from rig.doubles.process import child
 
 
 @dataclass(frozen=True)
@@ -60,36 +53,5 @@ class AnthropicDouble:
 @asynccontextmanager
 async def running(script: str = DEMO, port: int = 0) -> AsyncGenerator[AnthropicDouble]:
     """The double with `script` (`module:function`) on loopback for as long as the block lasts."""
-    arguments = ["--port", str(port), "--script", script, "--leave-with-parent"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "rig.doubles.anthropic",
-        *arguments,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        yield AnthropicDouble(await announced(process), process.pid)
-    finally:
-        await stop(process)
-
-
-async def announced(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-    if not line:
-        raise RuntimeError(f"the Messages API double ended with {await process.wait()} before it answered")
-    return str(json.loads(line)["url"])
-
-
-async def stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    async with child("rig.doubles.anthropic", "--port", str(port), "--script", script) as (url, pid):
+        yield AnthropicDouble(url, pid)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import signal
-import sys
 from pathlib import Path
 
 import yaml
 
 from rig.doubles.github.app import running
 from rig.doubles.github.seeds import Seed
+from rig.doubles.process import announced
 
 
 def _absolute(text: str) -> Path:
@@ -31,26 +29,8 @@ def arguments() -> argparse.Namespace:
 async def main(options: argparse.Namespace) -> None:
     seed = Seed.model_validate(yaml.safe_load(options.seed.read_text())) if options.seed else None
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
     async with running(options.data_dir, options.port, seed) as double:
-        sys.stdout.write(json.dumps({"url": double.url}) + "\n")
-        sys.stdout.flush()
-        watching = asyncio.create_task(_watch_parent(ended)) if options.with_parent else None
-        await ended.wait()
-        if watching:
-            watching.cancel()
-
-
-async def _watch_parent(ended: asyncio.Event) -> None:
-    """Standard input closes when whoever started us is gone, however it went."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
-    ended.set()
+        await announced(double.url, with_parent=options.with_parent)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ from rig.doubles.github.ci import Ci
 from rig.doubles.github.errors import Refused, not_found
 from rig.doubles.github.faults import FaultMiddleware, Faults
 from rig.doubles.github.graphql import endpoint as graphql
-from rig.doubles.github.listening import address, bind, serving
 from rig.doubles.github.model import now
 from rig.doubles.github.rest import apps, checks, contents, issues, pulls, repos, reviews, search
 from rig.doubles.github.seeds import Seed, plant
 from rig.doubles.github.state import World
 from rig.doubles.github.webhooks import Webhooks
+from rig.doubles.listening import address, bind, serving
 
 PARTS = (apps, search, issues, reviews, pulls, checks, contents, repos)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,8 +12,7 @@ from urllib.parse import quote
 import httpx2
 
 from rig.doubles.github.model import Json, Role
-
-STARTUP = 20.0
+from rig.doubles.process import child
 
 
 class GitHubDouble:
@@ -30,21 +27,9 @@ class GitHubDouble:
     @asynccontextmanager
     async def start(cls, data: Path, *, seed: Json | None = None, port: int = 0) -> AsyncGenerator[GitHubDouble]:
         """A double in a process of its own, gone with this one."""
-        options = ["--port", str(port), "--data-dir", str(data), "--with-parent", *_seed_file(data, seed)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "rig.doubles.github",
-            *options,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield cls(await _address(process))
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+        options = ["--port", str(port), "--data-dir", str(data), *_seed_file(data, seed)]
+        async with child("rig.doubles.github", *options) as (url, _):
+            yield cls(url)
 
     @classmethod
     @asynccontextmanager
@@ -180,13 +165,3 @@ def _seed_file(data: Path, seed: Json | None) -> list[str]:
         return []
     (data / "seed.json").write_text(json.dumps(seed))
     return ["--seed", str(data / "seed.json")]
-
-
-async def _address(process: asyncio.subprocess.Process) -> str:
-    if process.stdout is None:
-        raise RuntimeError("the double was started without a pipe for its address")
-    async with asyncio.timeout(STARTUP):
-        line = await process.stdout.readline()
-    if not line:
-        raise RuntimeError(f"the double ended with code {await process.wait()} before it listened")
-    return json.loads(line)["url"]

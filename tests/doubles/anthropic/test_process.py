@@ -25,7 +25,7 @@ async def test_it_is_gone_after_the_block() -> None:
 
 async def test_it_leaves_when_its_parent_is_gone() -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rig.doubles.anthropic", "--leave-with-parent"),
+        *(sys.executable, "-m", "rig.doubles.anthropic", "--with-parent"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rig.doubles.github import GitHubDouble
-from rig.doubles.github.listening import address, bind, serving
 from rig.doubles.github.plumbing import Output, git
+from rig.doubles.listening import address, bind, serving
 
 Json = dict[str, Any]
 REPO = "ada/demo"
