@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,11 @@ from servers.kit.errors import Unavailable
 
 REPOSITORY = "ada/tally"
 LABEL = "agent-ready"
+OWNER, STRANGER = "ada", "mallory"
+CONDUCTOR, DEV, REVIEW = "rig-conductor[bot]", "rig-dev[bot]", "rig-review[bot]"
 START_SECONDS, STOP_SECONDS = 60.0, 25.0
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 LOG_LINES = 400
-
-
-def _tokens() -> dict[str, str]:
-    accounts = {
-        "owner": "ada",
-        "stranger": "mallory",
-        "conductor": "rig-conductor[bot]",
-        "dev": "rig-dev[bot]",
-        "review": "rig-review[bot]",
-    }
-    return {f"ghp_{role}{secrets.token_hex(16)}": login for role, login in accounts.items()}
 
 
 class RigProcess:
@@ -118,29 +110,29 @@ class RigProcess:
             await self._reader
 
 
+@dataclass(frozen=True)
 class Stage:
-    """The doubles, the rig, and the accounts that act on GitHub."""
+    """The doubles, the rig, and the accounts that act on GitHub.
 
-    def __init__(self, folder: Path, github: GitHubDouble, model: AnthropicDouble, rig: RigProcess) -> None:
-        self.folder = folder
-        self.github = github
-        self.model = model
-        self.rig = rig
-        self.tokens: dict[str, str] = {}
-        self.repository: dict[str, Any] = {}
+    Attributes:
+        tokens: Of each account on GitHub, by login.
+        bare: The repository that everything ends up in.
+    """
+
+    folder: Path
+    github: GitHubDouble
+    model: AnthropicDouble
+    rig: RigProcess
+    tokens: Mapping[str, str]
+    bare: Path
 
     @property
     def url(self) -> str:
         return str(self.rig.said["url"])
 
-    @property
-    def bare(self) -> Path:
-        """The repository that everything ends up in."""
-        return Path(self.repository["path"])
-
     async def file_issue(self, number: int) -> int:
         """File the demo's issue at place `number` as its owner would, and label it; its number on GitHub."""
-        issue, owner = ISSUES[number], self.tokens["ada"]
+        issue, owner = ISSUES[number], self.tokens[OWNER]
         labels = [label for label in issue.labels if label != LABEL]
         filed = await self.github.file_issue(REPOSITORY, issue.title, issue.body, token=owner, labels=labels)
         await self.github.label_issue(REPOSITORY, filed, LABEL, token=owner)
@@ -164,7 +156,8 @@ async def staged(
     """
     folder = _folder()
     ports = free_ports(3)
-    tokens, secret = _tokens(), secrets.token_hex(16)
+    tokens = {login: f"ghp_{secrets.token_hex(18)}" for login in (OWNER, STRANGER, CONDUCTOR, DEV, REVIEW)}
+    secret = secrets.token_hex(16)
     environment = _environment(folder, tokens, secret, ports) | {"RIG_AGENTS": str(agents)} | settings
     rig = RigProcess(environment, heard)
     seed = _seed(tokens, secret, ports[2])
@@ -176,10 +169,8 @@ async def staged(
                 stack.enter_async_context(anthropic_double(port=ports[1])),
                 rig.start(),
             )
-            stage = Stage(folder, github, model, rig)
-            stage.tokens = {login: token for token, login in tokens.items()}
-            stage.repository = (await github.state())["repositories"][REPOSITORY]
-            yield stage
+            repository = (await github.state())["repositories"][REPOSITORY]
+            yield Stage(folder, github, model, rig, tokens, Path(repository["path"]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -201,22 +192,20 @@ async def _all(*starting: Awaitable[Any]) -> list[Any]:
 
 
 def _seed(tokens: dict[str, str], secret: str, rig_port: int) -> dict[str, Any]:
-    permissions = {login: "write" for login in tokens.values() if login.endswith("[bot]")}
     repository = {
         "name": REPOSITORY,
         "directory": str(TEMPLATE),
         "description": "Time sheets on the command line",
-        "permissions": permissions | {"mallory": "read"},
+        "permissions": {CONDUCTOR: "write", DEV: "write", REVIEW: "write", STRANGER: "read"},
         "labels": [LABEL],
     }
     hook = {"url": f"http://127.0.0.1:{rig_port}/webhooks/github", "secret": secret, "repository": REPOSITORY}
-    identities = [{"token": token, "login": login} for token, login in tokens.items()]
+    identities = [{"token": token, "login": login} for login, token in tokens.items()]
     return {"identities": identities, "repositories": [repository], "hooks": [hook]}
 
 
 def _environment(folder: Path, tokens: dict[str, str], secret: str, ports: list[int]) -> dict[str, str]:
     """What the demo's `rig up` sees: nothing of the account of whoever runs the demo."""
-    token = {login: token for token, login in tokens.items()}
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return passed | {
         "RIG_CONFIG": str(folder / "rig.toml"),
@@ -227,9 +216,9 @@ def _environment(folder: Path, tokens: dict[str, str], secret: str, ports: list[
         "RIG_REPOSITORIES": REPOSITORY,
         "RIG_WEBHOOK_SECRET": secret,
         "RIG_GITHUB_URL": f"http://127.0.0.1:{ports[0]}",
-        "RIG_GITHUB_TOKEN": token["rig-conductor[bot]"],
-        "RIG_GITHUB_DEV_TOKEN": token["rig-dev[bot]"],
-        "RIG_GITHUB_REVIEW_TOKEN": token["rig-review[bot]"],
+        "RIG_GITHUB_TOKEN": tokens[CONDUCTOR],
+        "RIG_GITHUB_DEV_TOKEN": tokens[DEV],
+        "RIG_GITHUB_REVIEW_TOKEN": tokens[REVIEW],
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{ports[1]}",
         "ANTHROPIC_API_KEY": "sk-ant-double",
     }
