@@ -19,6 +19,13 @@ from rig.demo import story
 from rig.demo.follow import Event
 from rig.demo.proof import Commit
 
+MARKS: dict[story.Mood, tuple[str, str]] = {
+    "good": ("✓", "green"),
+    "bad": ("✗", "red"),
+    "asking": ("?", "yellow"),
+    "working": ("●", "cyan"),
+}
+
 
 class Screen(Protocol):
     """Where the demo shows what happens."""
@@ -96,10 +103,9 @@ class Terminal:
             return
         self._tell_steps()
         kind = event["type"]
-        style = "green" if kind in story.GOOD else "red" if kind in story.BAD else "yellow"
-        mark = "✓" if kind in story.GOOD else "✗" if kind in story.BAD else "?" if kind in story.ASKING else "●"
+        mark, style = MARKS[story.mood(kind)]
         where = f"#{(event.get('issue') or '').rpartition('#')[2]} " if self._many else ""
-        self._line(mark, kind, f"{where}{words}", style if kind not in WORKING else "cyan")
+        self._line(mark, kind, f"{where}{words}", style)
 
     def step(self, issue: str, text: str) -> None:
         self._show_now(f"{issue}: {text}")
@@ -155,17 +161,6 @@ class Terminal:
         seconds = time.monotonic() - self._started
         line = Text.assemble(f"{seconds:6.1f} s  ", (f"{mark} ", style), (f"{name:<18} ", style), clean(words))
         self._console.print(line, no_wrap=not self._many, overflow="ellipsis")
-
-
-WORKING = {
-    "ISSUE_APPROVED",
-    "ISSUE_ASSIGNED",
-    "WORK_STARTED",
-    "BRANCH_CREATED",
-    "PR_CREATED",
-    "PR_UPDATED",
-    "REVIEW_ASSIGNED",
-}
 
 
 def _summary(tally: story.Tally, seconds: float) -> Table:

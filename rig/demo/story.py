@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from rig.demo.follow import Event
 
 Data = dict[str, Any]
+Mood = Literal["good", "bad", "asking", "working"]
 REASONS = {
     "ci_failed": "CI is red",
     "changes_requested": "a change is asked for",
@@ -61,6 +62,15 @@ WORDS: dict[str, Callable[[Data], str]] = {
 GOOD = {"CI_PASSED", "REVIEW_PASSED", "MERGE_GATE_PASSED", "MERGED", "ISSUE_DONE"}
 BAD = {"CI_FAILED", "MERGE_CONFLICT", "AGENT_STUCK", "LEASE_EXPIRED", "ESCALATED", "GUARD_BLOCKED"}
 ASKING = {"REVIEW_DISPUTED", "MERGE_GATE_WAITING"}
+
+
+def mood(kind: str) -> Mood:
+    """How an event of this type is to be taken."""
+    if kind in GOOD:
+        return "good"
+    if kind in BAD:
+        return "bad"
+    return "asking" if kind in ASKING else "working"
 
 
 def in_words(event: Event) -> str | None:
