@@ -18,7 +18,7 @@ export npm_config_update_notifier := false
 .PHONY: help demo test pictures lint setup setup-test programs lock clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## take an issue to a merged pull request on this machine, without any account
 	@$(BIN)/rig demo $(ARGS)
