@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import uvicorn
 
 from conductor.app import open_desk, part_of
@@ -56,7 +56,7 @@ class Rig:
     key: SigningKey
     github: MemoryGitHub
     pool: Pool
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     stack: AsyncExitStack
 
     def token(self, subject: str, role: Role, lifetime: timedelta = HOUR) -> str:
@@ -74,7 +74,7 @@ class Rig:
 
     async def deliver(
         self, payload: Any, event: str = "issues", secret: str = SECRET, path: str = WEBHOOK, **headers: str
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Post a signed delivery; `headers` replace or add to what GitHub sends, empty ones are left out."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         usual = {
@@ -149,7 +149,7 @@ async def serving(database_url: str, folder: Path, github: MemoryGitHub, **chang
     loaded = ConductorSettings.load(**settings | changes)
     app = build_app([part_of(lambda: open_desk(loaded, github))], Verifier.of(key), "http://127.0.0.1:7700")
     async with _listening(app) as url, AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         pool = await stack.enter_async_context(open_pool(database_url, size=2))
         yield Rig(url, key, github, pool, http, stack)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.conductor.conftest import Claimable
 from tests.conductor.samples import HEAD
@@ -14,11 +14,11 @@ from tests.conductor.serving import Rig
 NEXT = "/api/assignments/next"
 
 
-async def get(rig: Rig, path: str, role: Any = "dev", **headers: str) -> httpx.Response:
+async def get(rig: Rig, path: str, role: Any = "dev", **headers: str) -> httpx2.Response:
     return await rig.http.get(path, headers=rig.bearer(role) | headers)
 
 
-async def post(rig: Rig, body: Any, role: Any = "dev", **headers: str) -> httpx.Response:
+async def post(rig: Rig, body: Any, role: Any = "dev", **headers: str) -> httpx2.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return await rig.http.post("/api/events", content=content, headers=rig.bearer(role) | headers)
 
