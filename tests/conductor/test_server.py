@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from servers.kit.auth import ROLES
+from servers.kit.auth import ROLES, Verifier
+from servers.kit.client import tool_client
+from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
 from servers.kit.errors import (
     Conflict,
@@ -103,6 +106,16 @@ async def test_a_heartbeat_renews_and_shows_what_is_done(rig: Rig, claimable: Cl
     [agent] = (await dev.call("list_agents"))["result"]
     assert (agent["agent"], agent["instance"], agent["issue"]) == ("dev-e", "dev-e-1", claim["issue"])
     assert (await (await rig.caller("ops")).call("heartbeat"))["lease_until"] is None
+
+
+async def test_a_token_past_half_its_life_is_renewed_with_the_heartbeat(rig: Rig) -> None:
+    for age, renewed in ((timedelta(minutes=20), False), (timedelta(minutes=40), True)):
+        token = rig.key.issue("dev-e", "dev", timedelta(hours=1), ManualClock(datetime.now(UTC) - age))
+        async with tool_client(f"{rig.url}/mcp/conductor", lambda said=token: said) as client:
+            answer = await client.call("heartbeat")
+        assert bool(answer["token"]) == renewed
+    who = await Verifier.of(rig.key).verify(answer["token"])
+    assert (who.subject, who.role) == ("dev-e", "dev")
 
 
 @pytest.mark.parametrize("tool", ["submit_review", "report_stuck", "complete_assignment", "release_assignment"])
