@@ -42,12 +42,25 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Fold the log anew: check that the projection equals it, show the past, or rebuild the projection."""
+    _require_log()
     if until is not None:
         _show_past(_moment(until), json)
     elif rebuild:
         _rebuild(json)
     else:
         _compare(json)
+
+
+def _require_log() -> None:
+    from rig.embedded.first_start import DataFolder
+    from rig.embedded.settings import UpSettings
+
+    settings = UpSettings.load()
+    folder = DataFolder(settings.data_dir).postgres
+    if not settings.database_url.get_secret_value() and not folder.exists():
+        raise InvalidInput(
+            f"There is no {folder}. Go where `rig up` keeps it, or set RIG_DATA_DIR or RIG_DATABASE_URL."
+        )
 
 
 def _show_past(moment: datetime, json: bool) -> None:

@@ -112,8 +112,8 @@ class GitHubSettings(RigSettings):
             app_id, key = self._app(identity)
             if (app_id is None) != (key is None):
                 prefix = _prefix(identity)
-                names = f"RIG_{prefix}APP_ID and RIG_{prefix}APP_PRIVATE_KEY".upper()
-                raise ValueError(f"{names} go together; one is missing")
+                app = f"RIG_{prefix}APP".upper()
+                raise ValueError(f"{app}_ID and {app}_PRIVATE_KEY go together; one is missing")
         return self
 
     @property

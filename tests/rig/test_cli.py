@@ -129,6 +129,13 @@ def test_migrate_and_replay_work_on_a_configured_database(tmp_path: Path, empty_
     assert json.loads(rig("replay", "--rebuild", "--json", cwd=tmp_path, **settings).stdout) == {"rebuilt": 0}
 
 
+def test_replay_makes_no_database_where_there_is_none(tmp_path: Path) -> None:
+    refused = rig("replay", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "RIG_DATA_DIR" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
     refused = rig("migrate", cwd=tmp_path, RIG_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
     assert refused.returncode == 1
