@@ -59,7 +59,7 @@ def main(path: Path) -> int:
 
 
 async def _run_until_signal(character: Character, settings: AgentSettings) -> int:
-    _hide()
+    hide()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -161,7 +161,7 @@ class Agent:
         raise Stopped("the agent's process was told to leave")
 
 
-def _hide() -> None:
+def hide() -> None:
     """Keep other processes of the same user, such as a model's commands, from reading our environment and memory."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rig.embedded.children import Child, Start, spawn
 from servers.kit.logs import get
 from servers.kit.wake import Wake
 
@@ -44,7 +43,7 @@ class Post:
 class _Slot:
     """One place for a process of a character; a restarted process keeps its place and so its instance name."""
 
-    process: asyncio.subprocess.Process | None = None
+    process: Child | None = None
     started: float = 0.0
     pause: float = 0.0
     not_before: float = 0.0
@@ -60,7 +59,7 @@ class Launcher:
         holders: The instances that hold a claim, which nobody but a process of that name can go on with.
         wake: Tells when work came up.
         environment: The whole environment of the process of a character in a slot.
-        command: Program that the character's file is appended to.
+        start: Starts the agent of a character's file.
         stop_seconds: How long agents may take to end before they are killed.
     """
 
@@ -69,7 +68,7 @@ class Launcher:
     holders: Holders
     wake: Wake
     environment: Environment
-    command: tuple[str, ...] = (sys.executable, "-P", "-m", "rig", "agent", "run")
+    start: Start = spawn
     stop_seconds: float = 8.0
     _slots: dict[tuple[str, int], _Slot] = field(default_factory=dict[tuple[str, int], _Slot], init=False)
     _watchers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
@@ -139,20 +138,14 @@ class Launcher:
         return self._slots.setdefault((name, number), _Slot())
 
     async def _start(self, name: str, number: int, slot: _Slot) -> None:
-        slot.process = await asyncio.create_subprocess_exec(
-            *self.command,
-            str(self.posts[name].path),
-            stdin=subprocess.PIPE,  # its end tells an agent that the rig is gone
-            env=self.environment(name, number),
-            process_group=0,
-        )
+        slot.process = await self.start(self.posts[name].path, self.environment(name, number))
         slot.started = time.monotonic()
         log.info("agent started", instance=f"{name}-{number}", pid=slot.process.pid)
         watcher = asyncio.create_task(self._watch(f"{name}-{number}", slot, slot.process))
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
 
-    async def _watch(self, instance: str, slot: _Slot, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, instance: str, slot: _Slot, process: Child) -> None:
         code = await process.wait()
         lived = time.monotonic() - slot.started
         slot.pause = _pause(slot.pause, code, lived)
@@ -183,7 +176,7 @@ def _pause(before: float, code: int, lived: float) -> float:
     return min(max(FIRST_PAUSE, 2 * before), LONGEST_PAUSE)
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _signal(process: Child, number: signal.Signals) -> None:
     """Signal the process, with SIGKILL also what it started."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from rig.cli.output import console, print_json
+from rig.embedded.children import Start, nursery
 from rig.embedded.compose import Composed, composed
-from rig.embedded.crew import Crew, characters_folder
+from rig.embedded.crew import Crew, allowed, characters_folder
 from rig.embedded.first_start import DataFolder, person_token, write_config
 from rig.embedded.launcher import Launcher
 from rig.embedded.postgres import EmbeddedPostgres
@@ -53,10 +54,11 @@ async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> Non
         listening = stack.enter_context(bind(settings.host, settings.port))
         port = listening.getsockname()[1]
         base = _base(settings.host, port)
+        start = await stack.enter_async_context(nursery(allowed(os.environ)))
         url = await stack.enter_async_context(_database(settings, folder))
         rig = await stack.enter_async_context(composed(settings, github, crew, key, url, base))
         await stack.enter_async_context(_serving(rig, listening, ending))
-        await stack.enter_async_context(_agents(rig, crew, settings, key, base))
+        await stack.enter_async_context(_agents(rig, crew, settings, key, base, start))
         made = write_config(settings.host, port, github.repositories)  # only what has just worked
         if as_json:
             print_json({"url": base, "token_file": str(folder.token_file.absolute())}, pretty=False)
@@ -98,11 +100,11 @@ async def _end_with(server: Served, ending: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _agents(
-    rig: Composed, crew: Crew, settings: UpSettings, key: SigningKey, base: str
+    rig: Composed, crew: Crew, settings: UpSettings, key: SigningKey, base: str, start: Start
 ) -> AsyncGenerator[None]:
     desk = rig.app.state.conductor
     environment = crew.environment(settings, key, base)
-    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.dispatch.holders, desk.wake, environment)
+    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.dispatch.holders, desk.wake, environment, start)
     running = asyncio.create_task(launcher.run())
     try:
         yield

@@ -9,10 +9,12 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from rig.embedded.children import spawn
 from rig.embedded.launcher import TOPIC, Launcher, Post
 from servers.kit.wake import LocalWake
 
@@ -50,7 +52,7 @@ class Crew:
             self.holders,
             self.wake,
             lambda name, slot: {"BOX": str(self.box), "RIG_INSTANCE": f"{name}-{slot}"},
-            command=(sys.executable, str(program)),
+            start=partial(spawn, program=(sys.executable, str(program))),
             stop_seconds=0.5 if mode == "stubborn" else 8.0,
         )
 
