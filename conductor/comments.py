@@ -7,6 +7,10 @@ from conductor.snapshot import Snapshot
 
 STATUS_CONTEXT = "rig/merge-gate"
 GATE_OPEN = "Every gate is open; merging."
+_ANSWER = (
+    "To have it tried again, remove the label `agent-ready` and set it again, perhaps with a clearer issue. To give "
+    "it up, close the issue. From Claude Code, the rig's tool `decide_gate` does both."
+)
 _STATUS_LIMIT = 140  # GitHub's limit for a commit status description
 
 
@@ -37,7 +41,7 @@ def escalated(cause: str, evidence: str) -> str:
     details = (
         f"\n\n<details><summary>Evidence</summary>\n\n```\n{_fenced(evidence)}\n```\n</details>" if evidence else ""
     )
-    return f"**The rig needs a person here.** {cause}{details}\n\nAnswer with `decide_gate`, or cancel the issue."
+    return f"**The rig needs a person here.** {cause}{details}\n\n{_ANSWER}"
 
 
 def _fenced(text: str, limit: int = 6000) -> str:

@@ -80,6 +80,9 @@ def _observe_issue(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
         return []  # our own merge closes the issue
     if not seen.open:
         return [e.IssueCancelled(reason="The issue was closed on GitHub.", by="github")]
+    if issue.status == "escalated" and seen.ready and seen.approver and seen.labelling > issue.labelling:
+        decided = e.EscalationDecided(by=seen.approver, decision="retry", labelling=seen.labelling)
+        return _try_again(issue, decided)
     if not seen.ready and issue.status in ("queued", "blocked"):
         return [e.IssueCancelled(reason=f"The label {READY_LABEL} was removed.", by="github")]
     priority = priority_of(seen.labels)

@@ -281,6 +281,7 @@ class EscalationDecided(Event, frozen=True, kw_only=True):
     by: str
     decision: Literal["retry", "cancel"]
     note: str = ""
+    labelling: int = 0
 
 
 class BudgetExceeded(Event, frozen=True, kw_only=True):

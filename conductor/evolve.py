@@ -51,8 +51,9 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {"branch": branch, "branched": fence}
         case e.Escalated(cause=cause):
             return {"escalation": cause, "holder": None}
-        case e.EscalationDecided():
-            return _afresh(issue) | {"escalation": "", "strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
+        case e.EscalationDecided(labelling=labelling):
+            counts: dict[str, Any] = {"strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
+            return _afresh(issue) | {"escalation": "", "labelling": labelling or issue.labelling, **counts}
         case e.IssueCancelled():
             return {"holder": None}
         case _:

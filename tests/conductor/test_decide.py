@@ -56,6 +56,13 @@ class TestAnIssueOnGitHub:
     def test_goes_on_when_the_label_goes_later(self, name: str) -> None:
         assert types(h.EVERY[name], observed(ready=False)) == []
 
+    def test_that_is_escalated_is_tried_again_when_the_label_is_set_again_and_only_then(self) -> None:
+        stuck = h.escalated()
+        again = observed(labelling=stuck.labelling + 1, approver="grace")
+        assert types(stuck, again) == ["ESCALATION_DECIDED", "PR_UPDATED"]
+        assert types(do(stuck, again, c.RecordEffectFailed("merge", "no")), again) == []
+        assert types(stuck, observed(labelling=stuck.labelling + 1, approver=None)) == []
+
     @pytest.mark.parametrize("over", [h.done(), h.cancelled()], ids=["done", "cancelled"])
     def test_starts_anew_only_when_the_label_is_set_again(self, over: Issue) -> None:
         assert types(over, observed(labelling=0)) == []
