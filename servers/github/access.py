@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from servers.github.client import GitHub, Repo
 from servers.github.settings import Identity
-from servers.kit.claims import ClaimChecker
+from servers.kit.claims import ClaimChecker, require_claim_on
 from servers.kit.errors import Forbidden
 from servers.kit.tools import Caller
 
@@ -27,7 +27,7 @@ class Access:
         """
         self._require_enrolled(repository)
         if self.caller.is_agent and self.caller.claim is not None:
-            self._require_claim_on(repository)
+            require_claim_on(self.caller, repository)
         return self.github.repository(repository, self._own_identity)
 
     async def writing(self, repository: str, identity: Identity | None = None) -> Repo:
@@ -39,7 +39,7 @@ class Access:
         """
         self._require_enrolled(repository)
         if self.caller.is_agent:
-            self._require_claim_on(repository)
+            require_claim_on(self.caller, repository)
             await self.claims.require(self.caller, repository)
         return self.github.repository(repository, self._identity(identity))
 
@@ -62,10 +62,3 @@ class Access:
             raise Forbidden(
                 f"{repository} is not among the rig's repositories. An operator enrols it in RIG_REPOSITORIES."
             )
-
-    def _require_claim_on(self, repository: str) -> None:
-        claim = self.caller.claim
-        if claim is None:
-            raise Forbidden("An agent writes only under a claim. Call claim_assignment first.")
-        if claim.issue.partition("#")[0].lower() != repository.lower():
-            raise Forbidden(f"The claim is on {claim.issue}, which is not in {repository}.")

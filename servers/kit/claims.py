@@ -6,7 +6,23 @@ from typing import Protocol
 
 from servers.kit.client import ToolClient
 from servers.kit.errors import Fenced, Forbidden, from_wire
-from servers.kit.tools import Caller
+from servers.kit.tools import Caller, Claim
+
+
+def require_claim_on(caller: Caller, repository: str) -> Claim:
+    """The claim that `caller` shows, which has to be on an issue of `repository`.
+
+    Args:
+        repository: As owner/repo, compared without regard to case.
+
+    Raises:
+        Forbidden: The caller shows no claim, or one on another repository.
+    """
+    if caller.claim is None:
+        raise Forbidden("An agent writes only under a claim. Call claim_assignment first.")
+    if caller.claim.issue.partition("#")[0].lower() != repository.lower():
+        raise Forbidden(f"The claim is on {caller.claim.issue}, which is not in {repository}.")
+    return caller.claim
 
 
 class ClaimChecker(Protocol):
@@ -24,9 +40,6 @@ class ConductorClaims:
     async def require(self, caller: Caller, repository: str) -> None:
         """Let people and servers pass; let an agent pass if its claim holds on an issue of `repository`.
 
-        Args:
-            repository: As owner/repo, compared without regard to case.
-
         Raises:
             Forbidden: An agent shows no claim, or one on another repository.
             Fenced, Superseded: The claim lapsed, was taken away or handed over.
@@ -34,14 +47,11 @@ class ConductorClaims:
         """
         if not caller.is_agent:
             return
-        if caller.claim is None:
-            raise Forbidden("An agent writes only under a claim. Call claim_assignment first.")
-        if caller.claim.issue.partition("#")[0].lower() != repository.lower():
-            raise Forbidden(f"The claim is on {caller.claim.issue}, which is not in {repository}.")
+        claim = require_claim_on(caller, repository)
         answer = await self._conductor.call(
             "check_claim",
             {
-                "claim": caller.claim.model_dump(),
+                "claim": claim.model_dump(),
                 "agent": caller.subject,
                 "instance": caller.instance,
                 "boot": caller.boot,
