@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from mcp import Client, MCPError, StdioServerParameters
-from mcp.types import CONNECTION_CLOSED, CallToolResult, TextContent, Tool
+from mcp.types import CONNECTION_CLOSED, CallToolResult, Tool
 
 from servers.kit.character import StdioServer
-from servers.kit.client import Meta
-from servers.kit.errors import InvalidInput, Unavailable, from_wire
+from servers.kit.client import Meta, answer_of
+from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.logs import get
 
 log = get(__name__)
@@ -43,11 +43,7 @@ class StdioConnection:
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, meta: Meta | None = None) -> Any:
         """Call a tool as `ToolClient.call` does; Unavailable if the server ends meanwhile."""
-        result = cast(CallToolResult, await self._ask("call_tool", tool, dict(arguments or {}), meta=meta))
-        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-        if result.is_error:
-            raise from_wire(text)
-        return result.structured_content if result.structured_content is not None else text
+        return answer_of(cast(CallToolResult, await self._ask("call_tool", tool, dict(arguments or {}), meta=meta)))
 
     async def list_tools(self) -> list[Tool]:
         """The tools that the server offers."""

@@ -13,7 +13,7 @@ from agents.mesh import Mesh
 from agents.providers import ToolResult, ToolSpec, ToolUse
 from agents.results import arguments
 from servers.kit.character import Character
-from servers.kit.errors import Fenced, RigError, Superseded
+from servers.kit.errors import Fenced, RigError, Superseded, leaves
 from servers.kit.logs import get
 
 log = get(__name__)
@@ -75,7 +75,7 @@ class Toolbelt:
                 read = [group.create_task(self._one(use)) for use in readers]
                 wrote = group.create_task(self._in_order(writers))
         except BaseExceptionGroup as failed:
-            raise _first(failed) from failed
+            raise leaves(failed)[0] from failed
         results = {result.id: result for result in [*(task.result() for task in read), *wrote.result()]}
         return [results[use.id] for use in uses]
 
@@ -113,8 +113,3 @@ def shown(answer: Any) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}\n[{len(text) - LONGEST} more characters are left out; ask for a part]"
     return text
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(cast(BaseExceptionGroup[BaseException], first)) if isinstance(first, BaseExceptionGroup) else first

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-from servers.kit.errors import InvalidInput, RigError
+from servers.kit.errors import InvalidInput, RigError, leaves
 
 
 def console(*, to_error: bool = False) -> Any:
@@ -44,12 +44,7 @@ def clean(text: str) -> str:
 
 def rig_error_in(error: BaseException) -> RigError | None:
     """The refusal that `error` is, or that stands in the group which `error` is."""
-    if isinstance(error, RigError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        children = cast(BaseExceptionGroup[BaseException], error).exceptions
-        return next((found for child in children if (found := rig_error_in(child))), None)
-    return None
+    return next((leaf for leaf in leaves(error) if isinstance(leaf, RigError)), None)
 
 
 def fail(error: RigError) -> int:

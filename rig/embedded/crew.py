@@ -11,7 +11,7 @@ from pathlib import Path
 from rig.embedded.launcher import Post
 from rig.embedded.settings import UpSettings
 from servers.kit.auth import SigningKey
-from servers.kit.character import Character, load
+from servers.kit.character import load_files
 from servers.kit.errors import InvalidInput
 
 PACKAGED = (Path(__file__).parents[1] / "characters", Path(__file__).parents[2] / "characters")
@@ -51,14 +51,9 @@ class Crew:
 
     def __init__(self, folder: Path, limit: int | None) -> None:
         self.folder = folder
-        self.catalogue: dict[str, Character] = {}
-        self.posts: dict[str, Post] = {}
-        for path in sorted(folder.glob("*.yaml")):
-            character = load(path)
-            if character.name in self.catalogue:
-                raise InvalidInput(f"{path}: the name {character.name} is taken by another file.")
-            self.catalogue[character.name] = character
-            self.posts[character.name] = Post(path, limit or character.instances)
+        files = load_files(folder)
+        self.catalogue = {one.name: one for one in files.values()}
+        self.posts = {one.name: Post(path, limit or one.instances) for path, one in files.items()}
         devs = frozenset(name for name, one in self.catalogue.items() if one.role == "dev")
         for name, one in self.catalogue.items():
             if one.role == "review":

@@ -132,19 +132,25 @@ def load(path: Path) -> Character:
         raise InvalidInput(f"{path}: cannot be read ({error}).") from error
 
 
-def load_all(folder: Path) -> dict[str, Character]:
-    """The catalogue: every `*.yaml` of `folder` by name.
+def load_files(folder: Path) -> dict[Path, Character]:
+    """The catalogue: every `*.yaml` of `folder` by its path.
 
     Raises:
         InvalidInput: A file is wrong, or two files have one name.
     """
-    catalogue: dict[str, Character] = {}
+    files: dict[Path, Character] = {}
+    taken: set[str] = set()
     for path in sorted(folder.glob("*.yaml")):
-        character = load(path)
-        if character.name in catalogue:
+        files[path] = character = load(path)
+        if character.name in taken:
             raise InvalidInput(f"{path}: the name {character.name} is taken by another file.")
-        catalogue[character.name] = character
-    return catalogue
+        taken.add(character.name)
+    return files
+
+
+def load_all(folder: Path) -> dict[str, Character]:
+    """The catalogue by name; errors as in `load_files`."""
+    return {character.name: character for character in load_files(folder).values()}
 
 
 def json_schema() -> dict[str, Any]:

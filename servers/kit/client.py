@@ -70,7 +70,7 @@ class ToolClient:
         sent = {"rig/request_id": str(uuid4()), **self._meta(), **(meta or {})}
         _require_json(tool, arguments, sent)
         result = cast(CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent))
-        return _answer(result)
+        return answer_of(result)
 
     async def list_tools(self) -> list[Tool]:
         """The tools that the token's role may call."""
@@ -149,7 +149,12 @@ def _require_json(tool: str, *parts: object) -> None:
         raise InvalidInput(f"The arguments of {tool} are not JSON ({error}).") from error
 
 
-def _answer(result: CallToolResult) -> Any:
+def answer_of(result: CallToolResult) -> Any:
+    """The structured answer of a tool, its text where it has no structure.
+
+    Raises:
+        RigError: What the server refused, as its own class.
+    """
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     if result.is_error:
         raise from_wire(text)
