@@ -9,9 +9,9 @@ from collections.abc import Generator
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
 
 from servers.kit.errors import Conflict, Unavailable
+from servers.kit.serve import watched
 
 GRACE_SECONDS = 5
 
@@ -48,17 +48,12 @@ class Served:
 
     def __init__(self, app: Starlette, on: socket.socket) -> None:
         self.failed = asyncio.Event()
-
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                await app(scope, receive, send)
-            except BaseException:
-                if scope["type"] == "lifespan":
-                    self.failed.set()
-                raise
-
         config = uvicorn.Config(
-            watched, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on"
+            watched(app, lambda _: self.failed.set()),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            lifespan="on",
         )
         self._server = _Server(config)
         self._socket = on

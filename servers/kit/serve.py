@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servers.kit.auth import Verifier
 from servers.kit.errors import RigError, Unavailable, leaves
@@ -147,6 +147,20 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
+def watched(app: ASGIApp, broke_down: Callable[[BaseException], None]) -> ASGIApp:
+    """`app`, which tells when what it opened breaks down: uvicorn would go on serving without it."""
+
+    async def watching(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except BaseException as error:
+            if scope["type"] == "lifespan":
+                broke_down(error)
+            raise
+
+    return watching
+
+
 async def serve_http(app: Starlette, host: str, port: int, grace_seconds: int = 10) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight get `grace_seconds` to finish.
 
@@ -155,18 +169,13 @@ async def serve_http(app: Starlette, host: str, port: int, grace_seconds: int = 
     """
     failures: list[BaseException] = []
 
-    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await app(scope, receive, send)
-        except BaseException as error:
-            if scope["type"] == "lifespan":  # uvicorn would go on serving without what the parts opened
-                failures.append(error)
-                server.should_exit = True
-            raise
+    def broke_down(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
 
     server = _Server(
         uvicorn.Config(
-            watched,
+            watched(app, broke_down),
             host=host,
             port=port,
             log_config=None,
