@@ -61,10 +61,9 @@ async def _forward(stop: Awaitable[NoReturn]) -> None:
 async def _release(run: Run, reason: str) -> None:
     """Give the work back; that it is gone already is as good."""
     log.info("stopping", issue=run.assignment.issue, reason=reason)
-    claim = run.assignment.claim.model_dump()
     try:
         async with asyncio.timeout(FAREWELL_SECONDS):
-            await run.mesh.call("conductor", "release_assignment", {"claim": claim, "reason": reason})
+            await run.conductor("release_assignment", reason=reason)
     except (Refused, Unavailable, TimeoutError) as error:
         log.info("the claim was not released", issue=run.assignment.issue, reason=str(error))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from pathlib import Path
 from typing import Protocol
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -98,7 +97,7 @@ class Dashboard:
         name = request.path_params["name"]
         if name not in FILES:
             raise NotFound(f"There is no file {name}.")
-        return FileResponse(Path(STATIC / name), media_type=FILES[name], headers={"Cache-Control": "max-age=60"})
+        return FileResponse(STATIC / name, media_type=FILES[name], headers={"Cache-Control": "max-age=60"})
 
     async def _stream(self, request: Request) -> Response:
         if self._streams >= self._most_streams:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -99,10 +98,13 @@ def require_key(settings: AgentSettings) -> str:
 
 
 def load(llm: Llm, settings: AgentSettings) -> Provider:
-    """The provider that a character names; slow, because it imports the provider's SDK.
+    """The provider that a character names; slow the first time, because it imports the provider's SDK.
 
     Raises:
         InvalidInput: Its key is missing.
     """
-    module = importlib.import_module(f"agents.providers.{llm.provider}")
-    return module.AnthropicProvider(llm, require_key(settings), settings.model_patience_seconds)
+    match llm.provider:
+        case "anthropic":
+            from agents.providers.anthropic import AnthropicProvider
+
+            return AnthropicProvider(llm, require_key(settings), settings.model_patience_seconds)

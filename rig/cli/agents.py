@@ -25,4 +25,4 @@ def run(character: Annotated[Path, typer.Argument(help="Character file, such as 
     """Run one agent: it claims work, does it, reports, and starts over until it is idle or told to end."""
     from agents.run import main
 
-    raise typer.Exit(main(character) or 0)
+    raise typer.Exit(main(character))

@@ -44,4 +44,4 @@ def serve(
     if server not in SERVERS:
         raise InvalidInput(f"There is no server {server}; there are {', '.join(SERVERS)}.")
     module: Any = importlib.import_module(SERVERS[server])
-    raise typer.Exit(module.main() or 0)
+    raise typer.Exit(module.main())

@@ -29,18 +29,18 @@ class AloneSettings(RigSettings):
 
 def main() -> int:
     """Serve until told to stop."""
-    settings, clerk = AloneSettings.load(), ConductorSettings.load()
+    settings, conductor_settings = AloneSettings.load(), ConductorSettings.load()
     logs.configure(settings.log_level)
-    asyncio.run(serve(settings, clerk))
+    asyncio.run(serve(settings, conductor_settings))
     return 0
 
 
-async def serve(settings: AloneSettings, clerk: ConductorSettings) -> None:
+async def serve(settings: AloneSettings, conductor_settings: ConductorSettings) -> None:
     """Serve the conductor, its pages and the keys that every server checks tokens with."""
-    key = SigningKey.load_or_create(clerk.signing_key)
+    key = SigningKey.load_or_create(conductor_settings.signing_key)
     verifier = Verifier.of(key)
     base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    app = build_app([conductor.part(clerk, ServiceToken(key, "conductor"))], verifier, base)
+    app = build_app([conductor.part(conductor_settings, ServiceToken(key, "conductor"))], verifier, base)
     dashboard = Dashboard(Access(verifier, settings.host in LOOPBACK and not settings.public_url))
     app.router.routes.extend([*dashboard.routes(), jwks_route(key)])
     await serve_http(app, settings.host, settings.port)

@@ -60,10 +60,10 @@ async def composed(
 ) -> AsyncGenerator[Composed]:
     """Put the rig together; `base` is where it reaches itself."""
     verifier = Verifier.of(key)
-    clerk = conductor_settings(settings, hub, crew, database_url, base)
+    own = conductor_settings(settings, hub, crew, database_url, base)
     async with tool_client(f"{base}/mcp/conductor", ServiceToken(key, "github")) as to_conductor:
         parts = [
-            conductor.part(clerk, ServiceToken(key, "conductor"), alone=not settings.database_url.get_secret_value()),
+            conductor.part(own, ServiceToken(key, "conductor"), alone=not settings.database_url.get_secret_value()),
             github.part(hub, ConductorClaims(to_conductor)),
         ]
         app = build_app(parts, verifier, settings.public_url or base)

@@ -240,7 +240,7 @@ async def update_branch(
     return await (await access.writing(repository, identity)).run(write)
 
 
-def state_of(pull: GitHubPullRequest) -> PullRequestState:
+def _state(pull: GitHubPullRequest) -> PullRequestState:
     """Open, closed or merged."""
     if pull.merged_at:
         return "merged"
@@ -253,7 +253,7 @@ def _summary(repository: str, pull: GitHubPullRequest) -> PullRequestSummary:
         number=pull.number,
         title=pull.title,
         url=pull.html_url,
-        state=state_of(pull),
+        state=_state(pull),
         draft=pull.draft,
         author=login_of(pull.user),
         head_ref=pull.head.ref,
