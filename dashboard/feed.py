@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from conductor.views import EventView, events_after, last_position
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
-from servers.kit.wake import Wake
+from servers.kit.wake import Wake, wait_for_either
 
 TOPIC = "events"
 KEPT = 1000
@@ -55,7 +55,7 @@ class Feed:
                 yield event
                 position = event.position
             if not events:
-                await self._next_look(seen)
+                await wait_for_either(self._wake, TOPIC, LOOK_AGAIN_SECONDS, seen, self._closed)
 
     async def newest(self) -> int:
         """The position of the last event."""
@@ -76,12 +76,3 @@ class Feed:
             for event in await events_after(self._pool, self._end, AT_ONCE):
                 self._recent.append(event)
                 self._end = event.position
-
-    async def _next_look(self, seen: int) -> None:
-        woken = asyncio.ensure_future(self._wake.wait(TOPIC, LOOK_AGAIN_SECONDS, seen))
-        closed = asyncio.ensure_future(self._closed.wait())
-        try:
-            await asyncio.wait({woken, closed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            closed.cancel()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rig.embedded.children import Child, Start, spawn
 from servers.kit.logs import get
-from servers.kit.wake import Wake
+from servers.kit.wake import Wake, wait_for_either
 
 log = get(__name__)
 TOPIC = "assignments"
@@ -87,7 +87,7 @@ class Launcher:
                 due = 1.0
             else:
                 due = min(due, await self._fill(wanted, held))
-            await self._next_look(due, seen)
+            await wait_for_either(self.wake, TOPIC, due, seen, self._ended)
 
     def running(self) -> dict[str, int]:
         """The processes that run now, by instance."""
@@ -155,16 +155,6 @@ class Launcher:
             log.warning("agent crashed", instance=instance, code=code, restart_in_seconds=slot.pause)
         slot.process, slot.not_before = None, time.monotonic() + slot.pause
         self._ended.set()
-
-    async def _next_look(self, seconds: float, seen: int) -> None:
-        """Wait for a wake-up, the end of a process, or the time to look again anyway."""
-        woken = asyncio.ensure_future(self.wake.wait(TOPIC, seconds, seen))
-        ended = asyncio.ensure_future(self._ended.wait())
-        try:
-            await asyncio.wait({woken, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            ended.cancel()
 
 
 def _pause(before: float, code: int, lived: float) -> float:

@@ -127,6 +127,17 @@ class PostgresWake(LocalWake):
             connection.terminate()
 
 
+async def wait_for_either(wake: Wake, topic: str, timeout: float, seen: int, event: asyncio.Event) -> None:
+    """Wait up to `timeout` seconds for `topic`, as `Wake.wait` does, or until `event` is set."""
+    woken = asyncio.ensure_future(wake.wait(topic, timeout, seen))
+    happened = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({woken, happened}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        woken.cancel()
+        happened.cancel()
+
+
 @asynccontextmanager
 async def background(work: Awaitable[None]) -> AsyncGenerator[None]:
     """Run `work` beside the block and end it with the block."""
