@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from servers.kit.errors import Conflict, Unavailable
-from servers.kit.serve import watched
+from servers.kit.serve import reason_in, watched
 
 GRACE_SECONDS = 5
 
@@ -48,8 +48,9 @@ class Served:
 
     def __init__(self, app: Starlette, on: socket.socket) -> None:
         self.failed = asyncio.Event()
+        self._failures: list[BaseException] = []
         config = uvicorn.Config(
-            watched(app, lambda _: self.failed.set()),
+            watched(app, self._broke_down),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -62,20 +63,29 @@ class Served:
     @property
     def task(self) -> asyncio.Task[None]:
         if self._task is None:
-            self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+            self._task = asyncio.create_task(self._serve())
         return self._task
 
     async def ready(self) -> None:
         """Wait until it answers.
 
         Raises:
-            Unavailable: It ended instead; its log says why.
+            RigError: It ended instead, and why; Unavailable where the log says why.
         """
         while not self._server.started:
             if self.task.done():
                 await self.task
-                raise Unavailable("The servers did not start; the log above says why.")
+                unknown = Unavailable("The servers did not start; the log above says why.")
+                raise reason_in(self._failures, self._failures[0] if self._failures else unknown)
             await asyncio.sleep(0.01)
+
+    async def _serve(self) -> None:
+        with contextlib.suppress(SystemExit):  # so ends uvicorn what cannot start; `ready` says why
+            await self._server.serve(sockets=[self._socket])
+
+    def _broke_down(self, error: BaseException) -> None:
+        self._failures.append(error)
+        self.failed.set()
 
     async def stop(self) -> None:
         """Let requests in flight finish for a few seconds, then end."""

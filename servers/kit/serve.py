@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servers.kit.auth import Verifier
 from servers.kit.errors import RigError, Unavailable, leaves
@@ -151,8 +151,13 @@ def watched(app: ASGIApp, broke_down: Callable[[BaseException], None]) -> ASGIAp
     """`app`, which tells when what it opened breaks down: uvicorn would go on serving without it."""
 
     async def watching(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                message = {"type": message["type"]}  # without the traceback, for `broke_down` gets the error
+            await send(message)
+
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, sending if scope["type"] == "lifespan" else send)
         except BaseException as error:
             if scope["type"] == "lifespan":
                 broke_down(error)
@@ -187,12 +192,14 @@ async def serve_http(app: Starlette, host: str, port: int, grace_seconds: int = 
     try:
         await server.serve()
     except SystemExit as error:
-        raise _reason(failures, Unavailable(f"{host}:{port} cannot be served; the log says why.")) from error
+        unknown = failures[0] if failures else Unavailable(f"{host}:{port} cannot be served; the log says why.")
+        raise reason_in(failures, unknown) from error
     if failures:
-        raise _reason(failures, failures[0])
+        raise reason_in(failures, failures[0])
 
 
-def _reason(failures: Sequence[BaseException], otherwise: BaseException) -> BaseException:
+def reason_in(failures: Sequence[BaseException], otherwise: BaseException) -> BaseException:
+    """The rig's own error among what broke down; `otherwise` where there is none."""
     found = (leaf for failure in failures for leaf in leaves(failure) if isinstance(leaf, RigError))
     return next(found, otherwise)
 

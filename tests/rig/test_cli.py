@@ -151,3 +151,15 @@ def test_help_is_quick(tmp_path: Path) -> None:
         return after.children_user + after.children_system - before.children_user - before.children_system
 
     assert min(spent() for _ in range(3)) < 0.6  # processor seconds, for the machine may be busy
+
+
+@pytest.mark.parametrize("command", [("up", "--port", "0"), ("serve", "conductor")])
+def test_servers_whose_database_is_away_say_so_without_a_traceback(tmp_path: Path, command: tuple[str, ...]) -> None:
+    complete = {"RIG_REPOSITORIES": "ada/tally", "GITHUB_TOKEN": "x", "ANTHROPIC_API_KEY": "x"}
+    own = {"RIG_DATABASE_URL": "postgresql://x:y@127.0.0.1:9/z", "RIG_GITHUB_SERVER_URL": "http://127.0.0.1:9"}
+    more = {"RIG_GITHUB_URL": "http://127.0.0.1:9", "RIG_SIGNING_KEY": str(tmp_path / "key.pem")}
+    refused = rig(*command, cwd=tmp_path, RIG_CHARACTERS=str(CHARACTERS), **complete, **own, **more)
+    assert refused.returncode == 1
+    assert "\nrig: PostgreSQL cannot be reached" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "never retrieved" not in refused.stderr
