@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from servers.github.settings import GitHubSettings
+from servers.github.settings import GITHUB_ACCESS, GITHUB_DOCS, GitHubSettings
 from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-GITHUB_DOCS = "https://docs.github.com"
-GITHUB_ACCESS = (
-    "Set GITHUB_TOKEN to a fine-grained token that may read and write contents, issues, pull requests and commit "
-    f"statuses and read checks: {GITHUB_DOCS}/authentication/keeping-your-account-and-data-secure/"
-    "managing-your-personal-access-tokens . Or set RIG_GITHUB_APP_ID and RIG_GITHUB_APP_PRIVATE_KEY_FILE "
-    f"of a GitHub App: {GITHUB_DOCS}/apps/creating-github-apps"
-)
 WEBHOOK = f"{GITHUB_DOCS}/webhooks/using-webhooks/creating-webhooks"
-FAMILIAR = {"GITHUB_TOKEN": "RIG_GITHUB_TOKEN", "ANTHROPIC_API_KEY": "RIG_ANTHROPIC_API_KEY"}
 
 
 class UpSettings(RigSettings):
@@ -66,14 +56,6 @@ class UpSettings(RigSettings):
         """Nobody but this machine's users can reach the pages."""
         public = urlsplit(self.public_url).hostname
         return self.host in LOOPBACK and (public is None or public in LOOPBACK)
-
-
-def adopt_familiar_names(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let GITHUB_TOKEN and ANTHROPIC_API_KEY stand for the rig's own names where those are not set."""
-    for familiar, ours in FAMILIAR.items():
-        given = environment.get(familiar)
-        if given and ours not in environment and f"{ours}_FILE" not in environment:
-            environment[ours] = given
 
 
 @dataclass(frozen=True)

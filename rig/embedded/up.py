@@ -18,11 +18,12 @@ from rig.embedded.first_start import DataFolder, person_token, write_config
 from rig.embedded.launcher import Launcher
 from rig.embedded.postgres import EmbeddedPostgres
 from rig.embedded.server import Served, bind
-from rig.embedded.settings import UpSettings, adopt_familiar_names, remarks, require_complete
+from rig.embedded.settings import UpSettings, remarks, require_complete
 from servers.github.settings import GitHubSettings
 from servers.kit import logs
 from servers.kit.auth import SigningKey
 from servers.kit.errors import Unavailable
+from servers.kit.settings import adopt_familiar_names
 
 log = logs.get(__name__)
 

@@ -6,13 +6,14 @@ import asyncio
 import sys
 
 from servers.github.server import part
-from servers.github.settings import AloneSettings, GitHubSettings
+from servers.github.settings import AloneSettings, GitHubSettings, require_credential
 from servers.kit import logs
 from servers.kit.auth import Verifier
 from servers.kit.claims import ConductorClaims
 from servers.kit.client import tool_client
 from servers.kit.errors import RigError
 from servers.kit.serve import build_app, serve_http, serve_stdio
+from servers.kit.settings import adopt_familiar_names
 
 
 async def serve(alone: AloneSettings, github: GitHubSettings, *, stdio: bool) -> None:
@@ -34,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         alone = AloneSettings.load()
         logs.configure("WARNING" if stdio else alone.log_level)
-        asyncio.run(serve(alone, GitHubSettings.load(), stdio=stdio))
+        adopt_familiar_names()
+        github = GitHubSettings.load()
+        require_credential(github)
+        asyncio.run(serve(alone, github, stdio=stdio))
     except RigError as error:
         logs.configure()
         logs.get(__name__).error(str(error), code=error.code())

@@ -10,10 +10,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
 
 Identity = Literal["conductor", "dev", "review"]
 IDENTITIES: tuple[Identity, ...] = ("conductor", "dev", "review")
+GITHUB_DOCS = "https://docs.github.com"
+GITHUB_ACCESS = (
+    "Set GITHUB_TOKEN to a fine-grained token that may read and write contents, issues, pull requests and commit "
+    f"statuses and read checks: {GITHUB_DOCS}/authentication/keeping-your-account-and-data-secure/"
+    "managing-your-personal-access-tokens . Or set RIG_GITHUB_APP_ID and RIG_GITHUB_APP_PRIVATE_KEY_FILE "
+    f"of a GitHub App: {GITHUB_DOCS}/apps/creating-github-apps"
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,16 @@ class GitHubSettings(RigSettings):
             return AppCredential(app_id, key.get_secret_value())
         token: SecretStr | None = getattr(self, f"{_prefix(identity)}token")
         return TokenCredential(token.get_secret_value()) if token else None
+
+
+def require_credential(settings: GitHubSettings) -> None:
+    """Refuse to serve without any credential.
+
+    Raises:
+        InvalidInput: There is none; with how to get one.
+    """
+    if settings.credential("conductor") is None:
+        raise InvalidInput(f"The github server cannot start yet. It needs access to GitHub. {GITHUB_ACCESS}")
 
 
 def _prefix(identity: Identity) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ from pydantic_settings import (
 )
 
 from servers.kit.errors import InvalidInput
+
+FAMILIAR = {"GITHUB_TOKEN": "RIG_GITHUB_TOKEN", "ANTHROPIC_API_KEY": "RIG_ANTHROPIC_API_KEY"}
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -80,6 +83,14 @@ class RigSettings(BaseSettings):
             raise InvalidInput(_unparsed(cls, error)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise InvalidInput(f"{os.environ.get('RIG_CONFIG', 'rig.toml')} is not valid TOML: {error}") from error
+
+
+def adopt_familiar_names(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let GITHUB_TOKEN and ANTHROPIC_API_KEY stand for the rig's own names where those are not set."""
+    for familiar, ours in FAMILIAR.items():
+        given = environment.get(familiar)
+        if given and ours not in environment and f"{ours}_FILE" not in environment:
+            environment[ours] = given
 
 
 def _unparsed(cls: type[BaseSettings], error: SettingsError) -> str:

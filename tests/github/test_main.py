@@ -123,3 +123,24 @@ async def test_a_wrong_setting_is_said_and_nothing_is_served(environment: Enviro
     _, said = await process.communicate()
     assert process.returncode == 2
     assert b"RIG_GITHUB_URL" in said
+
+
+async def test_without_a_credential_it_says_how_to_get_one_and_serves_nothing(environment: Environment) -> None:
+    environment.pop("RIG_GITHUB_TOKEN")
+    code, said = await _refused(environment)
+    assert code == 2
+    assert "Set GITHUB_TOKEN to a fine-grained token" in said
+
+
+async def test_the_token_may_have_the_name_that_everybody_uses(environment: Environment) -> None:
+    environment["GITHUB_TOKEN"] = environment.pop("RIG_GITHUB_TOKEN")
+    async with _alone(environment) as url:
+        assert url
+
+
+async def _refused(environment: Environment) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "servers.github"), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    return process.returncode, said.decode()

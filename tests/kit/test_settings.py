@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, SecretStr, model_validator
 
 from servers.kit.errors import InvalidInput
-from servers.kit.settings import RigSettings
+from servers.kit.settings import RigSettings, adopt_familiar_names
 
 
 class Sample(RigSettings):
@@ -123,3 +123,10 @@ def test_a_wrong_value_is_not_repeated_in_the_error(folder: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         Sample.load()
     assert "12345" not in str(caught.value)
+
+
+def test_the_names_that_everybody_uses_stand_for_ours_unless_ours_are_set() -> None:
+    environment = {"GITHUB_TOKEN": "a", "ANTHROPIC_API_KEY": "b", "RIG_ANTHROPIC_API_KEY_FILE": "/key"}
+    adopt_familiar_names(environment)
+    assert environment["RIG_GITHUB_TOKEN"] == "a"
+    assert "RIG_ANTHROPIC_API_KEY" not in environment

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.embedded.settings import UpSettings, adopt_familiar_names, missing, remarks, require_complete
+from rig.embedded.settings import UpSettings, missing, remarks, require_complete
 from servers.github.settings import GitHubSettings
 from servers.kit.errors import InvalidInput
 
@@ -58,13 +58,6 @@ def test_complete_settings_are_accepted_with_remarks_on_polling_and_on_one_ident
     monkeypatch.setenv("RIG_GITHUB_REVIEW_TOKEN", "ghp_y")
     monkeypatch.setenv("RIG_PUBLIC_URL", "https://rig.example.com")
     assert remarks(UpSettings.load(), GitHubSettings.load()) == []
-
-
-def test_the_names_that_everybody_uses_stand_for_ours_unless_ours_are_set() -> None:
-    environment = {"GITHUB_TOKEN": "a", "ANTHROPIC_API_KEY": "b", "RIG_ANTHROPIC_API_KEY_FILE": "/key"}
-    adopt_familiar_names(environment)
-    assert environment["RIG_GITHUB_TOKEN"] == "a"
-    assert "RIG_ANTHROPIC_API_KEY" not in environment
 
 
 @pytest.mark.parametrize(
