@@ -18,6 +18,9 @@ def observe_pull_request(issue: Issue, pull: Snapshot) -> list[e.Event]:
         return []  # somebody else's second pull request; the rig follows its own
     if known is None and (pull.state != "open" or pull.head_ref != issue.branch or pull.fork):
         return []  # anybody may give a fork's branch the name of ours
+    if known is not None and (pull.head_ref != known.branch or pull.fork):
+        cause = f"Pull request #{pull.number} does not come from the branch {known.branch} of {issue.repository}."
+        return [] if issue.status == "escalated" else [e.Escalated(cause=cause)]
     steps = (_head, _end, _checks, _conflict)
     events: list[e.Event] = []
     for step in steps:

@@ -24,6 +24,15 @@ def test_a_pull_request_of_another_branch_or_fork_or_that_is_closed_is_not(chang
     assert types(h.working(), running(h.working(), **changes)) == []
 
 
+@pytest.mark.parametrize("changes", [{"head_ref": "other"}, {"fork": True}], ids=str)
+def test_somebody_elses_pull_request_that_was_reported_as_the_issues_own_goes_to_a_person(
+    changes: dict[str, object],
+) -> None:
+    foreign = do(h.in_review(), look(h.in_review(), **changes))
+    assert (foreign.status, "does not come from the branch" in foreign.escalation) == ("escalated", True)
+    assert types(foreign, look(foreign, **changes)) == []
+
+
 def test_a_second_pull_request_is_not_followed() -> None:
     assert types(h.in_review(), look(h.in_review(), number=35)) == []
 
