@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import stamina
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.types import HEADER_MISMATCH, CallToolRequest, CallToolRequestParams, CallToolResult, TextContent, Tool
 
 from servers.kit.errors import (
     Forbidden,
@@ -30,6 +30,8 @@ from servers.kit.errors import (
 
 PROTOCOL = "2026-07-28"
 Meta = Mapping[str, Any]
+T = TypeVar("T")
+Ask = Callable[[Client], Awaitable[T]]
 
 
 class ToolClient:
@@ -69,29 +71,28 @@ class ToolClient:
         """
         sent = {"rig/request_id": str(uuid4()), **self._meta(), **(meta or {})}
         _require_json(tool, arguments, sent)
-        result = cast(CallToolResult, await self._retrying("call_tool", tool, dict(arguments or {}), meta=sent))
-        return answer_of(result)
+        return answer_of(await self._retrying(lambda client: _call(client, tool, dict(arguments or {}), sent)))
 
     async def list_tools(self) -> list[Tool]:
         """The tools that the token's role may call."""
-        return (await self._retrying("list_tools")).tools
+        return (await self._retrying(Client.list_tools)).tools
 
     async def aclose(self) -> None:
         """Close the kept-alive connections."""
         await self._http.aclose()
 
-    async def _retrying(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def _retrying(self, ask: Ask[T]) -> T:
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=self._attempts, timeout=None, wait_initial=0.05, wait_max=2.0
         ):
             with attempt:
-                return await self._once(method, *args, **kwargs)
+                return await self._once(ask)
         raise AssertionError("unreachable")
 
-    async def _once(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def _once(self, ask: Ask[T]) -> T:
         # The SDK cancels the task that holds the client when the connection breaks: give it one of its own.
         seen = _Seen()
-        call = asyncio.ensure_future(self._connected(seen, method, *args, **kwargs))
+        call = asyncio.ensure_future(self._connected(seen, ask))
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.wait([call])
@@ -105,13 +106,13 @@ class ToolClient:
             raise self._meaning(seen.status, error) from error
         return call.result()
 
-    async def _connected(self, seen: _Seen, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def _connected(self, seen: _Seen, ask: Ask[T]) -> T:
         _SEEN.set(seen)
         if token := self._token():
             self._http.headers["Authorization"] = f"Bearer {token}"
         transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
         async with Client(transport, mode=PROTOCOL, cache=None) as client:
-            return await getattr(client, method)(*args, **kwargs)
+            return await ask(client)
 
     def _meaning(self, status: int, error: BaseException) -> RigError:
         text = "; ".join(str(leaf) or type(leaf).__name__ for leaf in leaves(error))
@@ -126,6 +127,17 @@ class ToolClient:
                 return InvalidInput(f"{self.url} does not take the request (HTTP {status}: {text}).")
             case _:
                 return Unavailable(f"{self.url} cannot be reached ({text}).")
+
+
+async def _call(client: Client, tool: str, arguments: dict[str, Any], meta: Meta) -> CallToolResult:
+    # Client.call_tool would list the tools again in each of our short sessions, to check what the server has checked.
+    params = CallToolRequestParams.model_validate({"name": tool, "arguments": arguments, "_meta": meta})
+    try:
+        return await client.session.send_request(CallToolRequest(params=params), CallToolResult)
+    except MCPError as error:
+        if error.code != HEADER_MISMATCH:  # only a server that wants arguments as headers has to be listed first
+            raise
+        return await client.call_tool(tool, arguments, meta=cast(Any, meta))
 
 
 @dataclass

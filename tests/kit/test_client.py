@@ -8,9 +8,11 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from mcp.server import MCPServer
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -100,6 +102,36 @@ async def test_a_retried_call_carries_the_same_request_id(key: SigningKey) -> No
         said = await client.call("who", meta={"rig/instance": "i"})
     assert {body["params"]["_meta"]["rig/request_id"] for body in seen} == {said["request_id"]}
     assert len(seen) == 2
+
+
+async def test_a_call_is_one_request(key: SigningKey) -> None:
+    port, seen = free_port(), list[str]()
+    url = f"http://127.0.0.1:{port}"
+    app = sample_app(key, url)
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            seen.append(dict(scope["headers"])[b"mcp-method"].decode())
+        await app(scope, receive, send)
+
+    token = key_token(key)
+    async with running(counting, port), tool_client(f"{url}/mcp/sample", lambda: token) as client:
+        await client.call("count")
+        await client.call("count")
+    assert seen == ["tools/call", "tools/call"]
+
+
+async def test_a_server_that_wants_an_argument_as_a_header_is_listed_first() -> None:
+    mcp, port = MCPServer[Any]("sample"), free_port()
+
+    async def shout(word: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Word"})]) -> str:
+        return word.upper()
+
+    mcp.add_tool(shout, structured_output=False)
+    app = mcp.streamable_http_app(streamable_http_path="/mcp/sample", stateless_http=True)
+    url = f"http://127.0.0.1:{port}/mcp/sample"
+    async with running(app, port), tool_client(url, lambda: "", attempts=1) as client:
+        assert await client.call("shout", {"word": "hello"}) == "HELLO"
 
 
 @pytest.mark.parametrize(
