@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -37,3 +38,9 @@ class ClientSettings(RigSettings):
             raise Unauthenticated(
                 f"There is no token: set RIG_TOKEN, or run this where `rig up` keeps {self.data_dir}/token."
             ) from error
+
+
+def joining(base: str, token_file: Path) -> str:
+    """The command that adds a rig to Claude Code, from whatever folder; the shell reads the token."""
+    token = f"$(cat {shlex.quote(str(token_file.absolute()))})"
+    return f'claude mcp add --transport http rig {base}/mcp/conductor --header "Authorization: Bearer {token}"'

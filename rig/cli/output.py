@@ -17,6 +17,20 @@ def console(*, to_error: bool = False) -> Any:
     return Console(stderr=to_error, highlight=False)
 
 
+def hanging(text: str, width: int, indent: str = "  ", first: str | None = None) -> str:
+    """`text` in lines of at most `width`, each behind `indent`; the first one behind `first` if given."""
+    import textwrap
+
+    return textwrap.fill(
+        text,
+        max(width, len(indent) + 20),
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def print_json(value: Any, *, pretty: bool = True) -> None:
     """Write `value` as JSON to standard output."""
     text = json.dumps(value, indent=2 if pretty else None, default=str, ensure_ascii=False)

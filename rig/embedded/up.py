@@ -8,15 +8,18 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from rig.cli.output import console, print_json
+from rig.cli.access import joining
+from rig.cli.output import console, hanging, print_json
 from rig.embedded.children import Start, nursery
 from rig.embedded.compose import Composed, composed
 from rig.embedded.crew import Crew, allowed, characters_folder
 from rig.embedded.first_start import DataFolder, person_token, write_config
 from rig.embedded.launcher import Launcher
 from rig.embedded.postgres import EmbeddedPostgres
+from rig.embedded.preflight import look, require_access
 from rig.embedded.server import Served, bind
 from rig.embedded.settings import UpSettings, remarks, require_complete
 from servers.github.settings import GitHubSettings
@@ -51,20 +54,26 @@ async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> Non
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.locked())
         key = folder.signing_key()
-        token, is_new = await person_token(folder, key)
+        await person_token(folder, key)
         listening = stack.enter_context(bind(settings.host, settings.port))
         port = listening.getsockname()[1]
         base = _base(settings.host, port)
         start = await stack.enter_async_context(nursery(allowed(os.environ)))
+        looking = asyncio.create_task(look(github))
+        stack.callback(looking.cancel)
         url = await stack.enter_async_context(_database(settings, folder))
+        unsure = require_access(await looking)
         rig = await stack.enter_async_context(composed(settings, github, crew, key, url, base))
         await stack.enter_async_context(_serving(rig, listening, ending))
         await stack.enter_async_context(_agents(rig, crew, settings, key, base, start))
         made = write_config(settings.host, port, github.repositories)  # only what has just worked
+        for line in unsure:
+            log.warning(line)
         if as_json:
             print_json({"url": base, "token_file": str(folder.token_file.absolute())}, pretty=False)
         else:
-            _greet(base, [*([f"Wrote {made}."] if made else []), *remarks(settings, github)], folder, token, is_new)
+            wrote = [f"Wrote {made}."] if made else []
+            _greet(base, [*wrote, *remarks(settings, github), *unsure], folder.token_file)
         await ending.wait()
         log.info("stopping")
 
@@ -136,14 +145,11 @@ def _base(host: str, port: int) -> str:
     return f"http://{own}:{port}"
 
 
-def _greet(base: str, said: list[str], folder: DataFolder, token: str, is_new: bool) -> None:
-    """Tell the person at the keyboard where everything is; the token itself only when it is new."""
+def _greet(base: str, said: list[str], token_file: Path) -> None:
+    """Tell the person at the keyboard where everything is; the token itself stays in its file."""
     out = console()
-    out.print(f"[bold]The rig is up[/]  page {base}  MCP {base}/mcp/conductor")
-    for line in said:
-        out.print(f"  {line}", markup=False)
-    out.print(f"  Your token is in {folder.token_file}. Join with Claude Code:", markup=False)
-    header = token if is_new else f"$(cat {folder.token_file})"
-    line = f'claude mcp add --transport http rig {base}/mcp/conductor --header "Authorization: Bearer {header}"'
-    out.print(f"  {line}", markup=False, soft_wrap=True)
+    out.print(f"[bold]The rig is up[/]\n  page  {base}\n  MCP   {base}/mcp/conductor")
+    for line in [*said, f"Your token is in {token_file}. Join with Claude Code:"]:
+        out.print(hanging(line, out.width), markup=False, soft_wrap=True)
+    out.print(f"  {joining(base, token_file)}", markup=False, soft_wrap=True)
     out.print("  Ctrl-C stops everything.")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rig.cli.access import joining
+from rig.cli.output import hanging
 from servers.kit.auth import SigningKey, Verifier
 
 RIG = [sys.executable, "-P", "-m", "rig"]
@@ -163,3 +165,10 @@ def test_servers_whose_database_is_away_say_so_without_a_traceback(tmp_path: Pat
     assert "\nrig: PostgreSQL cannot be reached" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "never retrieved" not in refused.stderr
+
+
+def test_long_lines_hang_and_the_line_to_join_works_from_any_folder(tmp_path: Path) -> None:
+    lines = hanging("one two three four five six seven", 24, "    ", "  ! ").splitlines()
+    assert lines == ["  ! one two three four", "    five six seven"]
+    said = joining("http://127.0.0.1:7700", tmp_path / "a folder" / "token")
+    assert f"""Bearer $(cat '{tmp_path}/a folder/token')\"""" in said

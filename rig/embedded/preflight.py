@@ -1,0 +1,87 @@
+"""One look at GitHub before the start: it takes every credential, and shows it every repository."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from github import GithubException
+
+from servers.github.client import GitHub
+from servers.github.settings import GITHUB_ACCESS, IDENTITIES, Credential, GitHubSettings, Identity, TokenCredential
+from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError
+
+PATIENCE_SECONDS = 8.0
+LATER = "The rig goes on trying, and works as soon as GitHub answers."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What GitHub said; `refused` where only a person can change it."""
+
+    text: str
+    refused: bool
+
+
+async def look(settings: GitHubSettings) -> list[Finding]:
+    """Read every repository once under every credential; what does not work."""
+    github = GitHub(settings)
+    asking = [_ask(github, name, *who) for who in _identities(settings) for name in settings.repositories]
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await asyncio.gather(*asking)
+    except TimeoutError:
+        return [Finding(f"GitHub did not answer within {PATIENCE_SECONDS:g} s. {LATER}", refused=False)]
+    finally:
+        github.close()
+    return list(dict.fromkeys(one for one in found if one))
+
+
+def require_access(found: Sequence[Finding]) -> list[str]:
+    """Refuse to start where GitHub refuses; otherwise what a person should know.
+
+    Raises:
+        InvalidInput: Everything that GitHub refuses, each with what to change.
+    """
+    refused = [f"  - {one.text}" for one in found if one.refused]
+    if refused:
+        raise InvalidInput("\n".join(["`rig up` cannot start, for GitHub refuses it:", *refused]))
+    return [one.text for one in found]
+
+
+def _identities(settings: GitHubSettings) -> Iterator[tuple[Identity, str]]:
+    """Every identity with a credential of its own, and the setting that holds it."""
+    known: set[Credential] = set()
+    for identity in IDENTITIES:
+        credential = settings.credential(identity)
+        if credential is None or credential in known:
+            continue
+        known.add(credential)
+        yield identity, _setting(identity, credential)
+
+
+def _setting(identity: Identity, credential: Credential) -> str:
+    own = "" if identity == "conductor" else f"{identity.upper()}_"
+    if isinstance(credential, TokenCredential):
+        return f"RIG_GITHUB_{own}TOKEN" if own else "GITHUB_TOKEN"
+    return f"RIG_GITHUB_{own}APP_ID"
+
+
+async def _ask(github: GitHub, repository: str, identity: Identity, setting: str) -> Finding | None:
+    try:
+        await github.repository(repository, identity).run(lambda repo: repo.id)
+    except (Forbidden, NotFound) as error:
+        return Finding(_refusal(error, repository, identity, setting), refused=True)
+    except RigError as error:
+        return Finding(f"{error} {LATER}", refused=False)
+    return None
+
+
+def _refusal(error: RigError, repository: str, identity: Identity, setting: str) -> str:
+    if isinstance(error.__cause__, GithubException) and error.__cause__.status == 401:
+        how = GITHUB_ACCESS if identity == "conductor" else "Set it to one that is valid."
+        return f"GitHub does not accept {setting}. {how}"
+    if isinstance(error, NotFound):
+        return f"{repository} with {setting}: {error} Correct RIG_REPOSITORIES, or give {setting} access to it."
+    return f"{repository} with {setting}: {error} Give {setting} access to it."
