@@ -17,6 +17,7 @@ from rig.embedded.children import Start, nursery
 from rig.embedded.compose import Composed, composed
 from rig.embedded.crew import Crew, allowed, characters_folder
 from rig.embedded.first_start import DataFolder, person_token, write_config
+from rig.embedded.known import require_known_keys
 from rig.embedded.launcher import Launcher
 from rig.embedded.postgres import EmbeddedPostgres
 from rig.embedded.preflight import look, require_access
@@ -36,6 +37,7 @@ def main(overrides: dict[str, Any], as_json: bool) -> int:
     adopt_familiar_names()
     settings, github = UpSettings.load(**overrides), GitHubSettings.load()
     logs.configure(settings.log_level)
+    require_known_keys()
     require_complete(settings, github)
     asyncio.run(up(settings, github, as_json))
     return 0

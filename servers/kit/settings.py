@@ -73,8 +73,11 @@ class RigSettings(BaseSettings):
         """Read the settings, or say in one error every field that is wrong and how to set it.
 
         Raises:
-            InvalidInput: A value is missing or malformed, or `rig.toml` is not TOML.
+            InvalidInput: A value is missing or malformed, or `rig.toml` is not TOML or no file.
         """
+        config = Path(os.environ.get("RIG_CONFIG", "rig.toml"))
+        if config.is_dir():
+            raise InvalidInput(f"{config} is a folder. Set RIG_CONFIG to a file.")
         try:
             return cls(**overrides)
         except ValidationError as error:
@@ -82,7 +85,7 @@ class RigSettings(BaseSettings):
         except SettingsError as error:
             raise InvalidInput(_unparsed(cls, error)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise InvalidInput(f"{os.environ.get('RIG_CONFIG', 'rig.toml')} is not valid TOML: {error}") from error
+            raise InvalidInput(f"{config} is not valid TOML: {error}") from error
 
 
 def adopt_familiar_names(environment: MutableMapping[str, str] = os.environ) -> None:

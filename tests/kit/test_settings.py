@@ -130,3 +130,9 @@ def test_the_names_that_everybody_uses_stand_for_ours_unless_ours_are_set() -> N
     adopt_familiar_names(environment)
     assert environment["RIG_GITHUB_TOKEN"] == "a"
     assert "RIG_ANTHROPIC_API_KEY" not in environment
+
+
+def test_a_folder_in_place_of_the_file_is_refused(folder: Path) -> None:
+    (folder / "rig.toml").mkdir()
+    with pytest.raises(InvalidInput, match=r"rig\.toml is a folder"):
+        Sample.load()
