@@ -228,7 +228,16 @@ def _plain(name: str, text: str) -> CallToolResult:
         return error_result(RigError("The server failed while it worked on this call; its log says why."))
     if _CODED.match(detail):
         return error_result(from_wire(detail))
-    return error_result(InvalidInput(" ".join(re.sub(r"For further information visit \S+", "", detail).split())))
+    return error_result(InvalidInput(_problems(detail)))
+
+
+def _problems(detail: str) -> str:
+    """What pydantic complains of, as `argument: what is wrong`, without the value that was given."""
+    header, _, listed = detail.partition("\n")
+    if not re.match(r"\d+ validation errors? for ", header):
+        return " ".join(detail.split())
+    found = [(where, what.removeprefix("Value error, ")) for where, what in _PROBLEM.findall(listed)]
+    return "; ".join(f"{where}: {what}" if where else what for where, what in found) or header
 
 
 def _answers_text(fn: Callable[..., Any]) -> bool:
@@ -237,6 +246,7 @@ def _answers_text(fn: Callable[..., Any]) -> bool:
 
 
 _CODED = re.compile(r"[a-z_]+: ")
+_PROBLEM = re.compile(r"^(?:(\S.*)\n)?  (\S.*?)(?: \[type=.*)?$", re.MULTILINE)
 
 
 def _with_wire_errors(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R | CallToolResult]]:
