@@ -16,6 +16,7 @@ from rig.doubles.anthropic.script import Turn
 CHARACTERS: Final = 4
 SMALLEST_PREFIX: Final = 1024
 LOOK_BACK: Final = 20
+BEHIND_BLOCKS: Final = 4  # what opens the answer stands behind every block, so it is never cached
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class PromptCache:
 
     def use(self, prompt: Prompt, turn: Turn) -> Usage:
         prefixes = list(prefixes_of(prompt))
-        total = prefixes[-1].tokens
+        total = prefixes[-1].tokens + BEHIND_BLOCKS
         written = self._last_mark(prefixes)
         read = self._longest_known(prefixes, written)
         self._known |= {one.digest for one in prefixes[: written + 1] if one.marked}
@@ -91,7 +92,7 @@ def prefixes_of(prompt: Prompt) -> Iterator[Prefix]:
 
 
 def input_tokens(prompt: Prompt) -> int:
-    return list(prefixes_of(prompt))[-1].tokens
+    return list(prefixes_of(prompt))[-1].tokens + BEHIND_BLOCKS
 
 
 def output_tokens(turn: Turn) -> int:

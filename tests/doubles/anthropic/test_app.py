@@ -10,6 +10,7 @@ import pytest
 from anthropic.types import Message, MessageParam, ToolParam
 
 from rig.doubles.anthropic.process import AnthropicDouble
+from rig.doubles.anthropic.usage import BEHIND_BLOCKS
 from tests.doubles.anthropic.scripts import LONG
 
 TOOLS: list[ToolParam] = [
@@ -107,7 +108,8 @@ async def test_a_cached_prefix_is_written_once_and_read_afterwards(client: anthr
     marked: dict[str, Any] = {"system": "Be good. " * 1000, "cache_control": {"type": "ephemeral"}}
     first = await ask(client, HELLO, **marked)
     second = await ask(client, answered(HELLO, first, "one", "two"), **marked)
-    assert (first.usage.cache_read_input_tokens, first.usage.input_tokens) == (0, 0)
+    assert (first.usage.cache_read_input_tokens, first.usage.input_tokens) == (0, BEHIND_BLOCKS)
+    assert second.usage.input_tokens == BEHIND_BLOCKS
     assert second.usage.cache_read_input_tokens == first.usage.cache_creation_input_tokens
     assert 0 < (second.usage.cache_creation_input_tokens or 0) < 200
 
