@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,26 +21,36 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Character files")],
-    json: Annotated[bool, typer.Option("--json", help="Print the characters as JSON")] = False,
+    files: Annotated[list[Path], typer.Argument(help="Character files, or folders of them")],
+    json: Annotated[bool, typer.Option("--json", help="Print the characters, or the mistakes, as JSON")] = False,
 ) -> None:
     """Read character files strictly; every mistake is named with its file and line."""
     from servers.kit.character import Character, load
 
-    found: list[Character] = []
+    found: dict[Path, Character] = {}
     mistakes: list[str] = []
-    for file in files:
+    for file in _files(files):
         try:
-            found.append(load(file))
+            found[file] = load(file)
         except InvalidInput as error:
-            mistakes.append(str(error))
+            mistakes += str(error).splitlines()
+    if json:
+        characters = [character.model_dump(mode="json", by_alias=True) for character in found.values()]
+        print_json({"characters": characters, "mistakes": mistakes} if mistakes else characters)
+    else:
+        for file, character in found.items():
+            console().print(f"{file}: {character.name}, {character.role}: valid", markup=False, soft_wrap=True)
     if mistakes:
         raise InvalidInput("\n".join(mistakes))
-    if json:
-        print_json([character.model_dump(mode="json", by_alias=True) for character in found])
-        return
-    for file, character in zip(files, found, strict=True):
-        console().print(f"{file}: {character.name}, {character.role}: valid", markup=False)
+
+
+def _files(given: list[Path]) -> Iterator[Path]:
+    """Every file, and every `*.yaml` of a folder; once each."""
+    for path in dict.fromkeys(given):
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside:
+            raise InvalidInput(f"{path} holds no character files (*.yaml).")
+        yield from inside
 
 
 @app.command()

@@ -121,7 +121,8 @@ def parse(text: str, source: str) -> Character:
     except ValidationError as error:
         nested = set(cast(dict[str, Any], data)) == {"character"}
         problems = [_problem(source, node, problem, nested) for problem in error.errors(include_url=False)]
-        raise InvalidInput("\n".join(dict.fromkeys(problems))) from error
+        said = [said for _, said in sorted(problems, key=lambda one: one[0])]
+        raise InvalidInput("\n".join(dict.fromkeys(said))) from error
 
 
 def load(path: Path) -> Character:
@@ -169,14 +170,15 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split())
 
 
-def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> str:
+def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> tuple[int, str]:
+    """Its line, and what is said of it."""
     # pydantic names the members of a union in the location; they are not keys of the file
     path = [
         str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*|\[key\]", str(part))
     ]
     line = _line_of(node, (["character"] if nested else []) + path)
     what = "unknown key" if problem["type"] == "extra_forbidden" else str(problem["msg"])
-    return f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"
+    return line, f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"
 
 
 def _line_of(node: yaml.Node, path: list[str]) -> int:

@@ -90,8 +90,8 @@ def test_every_mistake_is_named_at_once() -> None:
     text = GOOD.replace("role: dev", "role: boss\ncolour: red").replace("usd: 2", "usd: two")
     assert [mistake.split(": ")[0:2] for mistake in mistakes(text)] == [
         ["x.yaml:2", "role"],
-        ["x.yaml:17", "budget.usd"],
         ["x.yaml:3", "colour"],
+        ["x.yaml:17", "budget.usd"],
     ]
 
 
