@@ -60,6 +60,10 @@ def test_up_without_settings_says_what_is_missing_and_exits_with_two(tmp_path: P
         ("up", "--agents", "0"),
         ("replay", "--until", "yesterday"),
         ("character", "check", "missing.yaml"),
+        ("character", "check", "."),
+        ("agent", "run", "missing.yaml"),
+        ("agent", "run", "nobody"),
+        ("agent", "run", "dev-e-python"),
         ("demo", "--issues", "11"),
         ("nonsense",),
     ],
@@ -110,6 +114,30 @@ def test_character_files_are_checked_with_their_line(tmp_path: Path) -> None:
     refused = rig("character", "check", str(bad), cwd=tmp_path)
     assert refused.returncode == 2
     assert "bad.yaml:4: colour: unknown key" in refused.stderr
+
+
+def test_mistakes_are_named_in_the_order_of_lines_beside_the_valid_files(tmp_path: Path) -> None:
+    good = (CHARACTERS / "dev-e-python.yaml").read_text()
+    (tmp_path / "good.yaml").write_text(good)
+    (tmp_path / "bad.yaml").write_text(
+        "colour: red\nname: Bad\nrole: king\npersonality: x\ngit: {name: x, email: x}\n"
+    )
+    plain = rig("character", "check", ".", cwd=tmp_path)
+    assert plain.returncode == 2
+    assert "good.yaml: dev-e-python, dev: valid" in plain.stdout
+    lines = [int(line.split("bad.yaml:")[1].split(":")[0]) for line in plain.stderr.splitlines()]
+    assert lines == [1, 2, 3, 5]
+    answer = json.loads(rig("character", "check", ".", "--json", cwd=tmp_path).stdout)
+    assert [one["name"] for one in answer["characters"]] == ["dev-e-python"]
+    assert len(answer["mistakes"]) == 4
+
+
+def test_an_agent_is_run_by_name_and_says_what_it_lacks(tmp_path: Path) -> None:
+    lacking = rig("agent", "run", "dev-e-python", cwd=tmp_path, RIG_TOKEN="x")
+    assert lacking.stderr.startswith("rig: ")
+    assert "ANTHROPIC_API_KEY" in lacking.stderr
+    unknown = rig("agent", "run", "nobody", cwd=tmp_path)
+    assert "there are dev-e" in unknown.stderr
 
 
 def test_the_character_schema_is_json_schema(tmp_path: Path) -> None:
