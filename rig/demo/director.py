@@ -65,12 +65,29 @@ async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: 
                 complaints = await stage.model.complaints()
                 screen.failed(str(error), [*_tail(log), *complaints], _write(log))
             if keep:
-                screen.kept(stage.url)
-                await asyncio.Event().wait()
+                screen.kept(stage.url, str(stage.rig.said["token_file"]))
+                await _told_to_end()
+            _end_undisturbed()
+            screen.ending()
     except RigError as error:
         code = 1
         screen.failed(str(error), _tail(log), _write(log))
     return code
+
+
+async def _told_to_end() -> None:
+    """Wait for the signal that ends a demo which has its result already."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if task := asyncio.current_task():
+            task.uncancel()
+
+
+def _end_undisturbed() -> None:
+    """The result is known and ending takes seconds: a signal must neither change the one nor cut the other."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
 
 
 def _tail(log: Iterable[str]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -14,11 +16,13 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from rig.cli.output import clean
+from rig.cli.access import joining
+from rig.cli.output import clean, hanging
 from rig.demo import story
 from rig.demo.follow import Event
 from rig.demo.proof import Commit
 
+HANG = 13  # where the words of an event that do not fit go on
 MARKS: dict[story.Mood, tuple[str, str]] = {
     "good": ("✓", "green"),
     "bad": ("✗", "red"),
@@ -36,7 +40,8 @@ class Screen(Protocol):
     def step(self, issue: str, text: str) -> None: ...
     def merged(self, tally: story.Tally, commits: list[Commit], seconds: float) -> None: ...
     def failed(self, reason: str, log: list[str], log_file: str) -> None: ...
-    def kept(self, page: str) -> None: ...
+    def kept(self, page: str, token_file: str) -> None: ...
+    def ending(self) -> None: ...
 
 
 class Lines:
@@ -69,7 +74,9 @@ class Lines:
     def failed(self, reason: str, log: list[str], log_file: str) -> None:
         self._write({"result": "failed", "reason": reason, "log": log, "log_file": log_file})
 
-    def kept(self, page: str) -> None: ...
+    def kept(self, page: str, token_file: str) -> None: ...
+
+    def ending(self) -> None: ...
 
     def _write(self, value: Any) -> None:
         sys.stdout.write(json.dumps(value) + "\n")
@@ -124,7 +131,7 @@ class Terminal:
         """What led to the event that is told next, in one paragraph."""
         if self._steps and not self._many:
             words = Text(clean(" → ".join(self._steps)), style="dim")
-            self._console.print(Padding(words, (0, 0, 0, 13)))
+            self._console.print(Padding(words, (0, 0, 0, HANG)))
         self._steps.clear()
 
     def _end(self) -> None:
@@ -154,13 +161,38 @@ class Terminal:
         self._console.print(Text(f"The demo failed: {clean(reason)}", style="bold red"))
         self._console.print(f"The whole log: {log_file}", markup=False)
 
-    def kept(self, page: str) -> None:
-        self._console.print(f"Everything goes on running. The page: {page}  –  Ctrl-C ends it.")
+    def kept(self, page: str, token_file: str) -> None:
+        """Where everything goes on running, and what a person can do with it."""
+        folder = shlex.quote(str(Path(token_file).parent))
+        self._say(f"Everything goes on running. The page: {page}  –  Ctrl-C ends it. Join with Claude Code:")
+        self._say(f"  {joining(page, Path(token_file))}")
+        self._say(f"Or look: RIG_URL={page} RIG_DATA_DIR={folder} {_rig()} issues")
+
+    def ending(self) -> None:
+        """Say that the rest is only tidying up."""
+        if not self._console.record:
+            self._console.print("ending…", style="dim")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def _line(self, mark: str, name: str, words: str, style: str) -> None:
         seconds = time.monotonic() - self._started
-        line = Text.assemble(f"{seconds:6.1f} s  ", (f"{mark} ", style), (f"{name:<18} ", style), clean(words))
-        self._console.print(line, no_wrap=not self._many, overflow="ellipsis")
+        head = Text.assemble(f"{seconds:6.1f} s  ", (f"{mark} ", style), (f"{name:<18} ", style))
+        said = clean(words)
+        if not self._console.is_terminal:
+            self._console.print(head + Text(said), soft_wrap=True)
+        elif not self._many:
+            self._console.print(head + Text(said), no_wrap=True, overflow="ellipsis")
+        else:
+            hung = hanging(said, self._console.width, " " * HANG, " " * head.cell_len).lstrip()
+            self._console.print(head + Text(hung), soft_wrap=True)
+
+
+def _rig() -> str:
+    """This very command, from whatever folder and without its environment activated."""
+    ours = Path(sys.argv[0]).absolute()
+    return shlex.quote(str(ours)) if ours.name == "rig" else f"{shlex.quote(sys.executable)} -m rig"
 
 
 def _summary(tally: story.Tally, seconds: float) -> Table:
