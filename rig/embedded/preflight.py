@@ -74,7 +74,7 @@ async def _ask(github: GitHub, repository: str, identity: Identity, setting: str
     except (Forbidden, NotFound) as error:
         return Finding(_refusal(error, repository, identity, setting), refused=True)
     except RigError as error:
-        return Finding(f"{error} {LATER}", refused=False)
+        return Finding(f"{str(error).removesuffix(' Try again later.')} {LATER}", refused=False)
     return None
 
 

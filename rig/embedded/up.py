@@ -151,7 +151,8 @@ def _greet(base: str, said: list[str], token_file: Path) -> None:
     """Tell the person at the keyboard where everything is; the token itself stays in its file."""
     out = console()
     out.print(f"[bold]The rig is up[/]\n  page  {base}\n  MCP   {base}/mcp/conductor")
-    for line in [*said, f"Your token is in {token_file}. Join with Claude Code:"]:
-        out.print(hanging(line, out.width), markup=False, soft_wrap=True)
+    for line in said:
+        out.print(hanging(line, out.width, "    ", "  - "), markup=False, soft_wrap=True)
+    out.print(f"  Your token is in {token_file}. Join with Claude Code:", markup=False, soft_wrap=True)
     out.print(f"  {joining(base, token_file)}", markup=False, soft_wrap=True)
     out.print("  Ctrl-C stops everything.")
