@@ -100,7 +100,7 @@ async def test_agents_end_with_the_process_they_came_from_and_later_ones_start_b
         await eventually(lambda: not alive(child.pid))
         later = await start(CHARACTER, environment(tmp_path))
         assert parent(later.pid) == os.getpid()
-        assert await asyncio.wait_for(later.wait(), 30) == 1
+        assert await asyncio.wait_for(later.wait(), 30) > 0
 
 
 async def test_nobody_is_left_behind(tmp_path: Path, eventually: Eventually) -> None:
