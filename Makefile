@@ -24,7 +24,7 @@ demo: setup ## take an issue to a merged pull request on this machine, without a
 	@$(BIN)/rig demo $(ARGS)
 
 test: setup-test ## set up what is missing, then check and test everything
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),,--numprocesses 2 --dist loadgroup) $(ARGS)
 
 pictures: setup-test ## make the README's pictures again from live runs
 	@python scripts/pictures.py
