@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from conductor import intake, resources, rest
@@ -114,16 +115,12 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
 
 
 @asynccontextmanager
-async def _together(work: tuple[Awaitable[None], ...]) -> AsyncGenerator[None]:
+async def _together(work: tuple[Coroutine[Any, Any, None], ...]) -> AsyncGenerator[None]:
     """Run `work` beside the block; a loop that dies takes the process with it rather than failing in silence."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_coroutine(w)) for w in work]
+        tasks = [group.create_task(loop) for loop in work]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
-
-
-async def _coroutine(work: Awaitable[None]) -> None:
-    await work

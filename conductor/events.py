@@ -376,8 +376,3 @@ def decode(type_name: str, data: bytes | str | dict[str, Any]) -> Event:
     if cls is None:
         raise NotFound(f"This version of the rig knows no event {type_name}. A newer one wrote it: update the rig.")
     return msgspec.json.decode(data, type=cls) if isinstance(data, bytes | str) else msgspec.convert(data, cls)
-
-
-def encode(event: Event) -> dict[str, Any]:
-    """The event's fields as plain JSON values."""
-    return msgspec.to_builtins(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,7 +19,6 @@ from servers.kit.tools import Caller, Claim
 ReportType = Literal[
     "WORK_STARTED", "BRANCH_CREATED", "PR_CREATED", "PR_UPDATED", "TOKEN_USAGE", "GUARD_BLOCKED", "HEARTBEAT"
 ]
-REPORT_TYPES: tuple[str, ...] = get_args(ReportType)
 Sha = Field(pattern=r"^[0-9a-f]{40}$")
 M = TypeVar("M", bound=BaseModel)
 

@@ -15,6 +15,7 @@ from conductor.decide import READY_LABEL
 from conductor.gate import Policy
 from conductor.github import GitHub, Labeller, SeenIssue
 from conductor.issue import Issue, stream_of
+from conductor.lifecycle import TERMINAL
 from conductor.look import look
 from conductor.store import Store, connection_of
 from conductor.translate import BaseSeen, HeadSeen, IssueSeen, PullSeen, Sighting
@@ -86,13 +87,13 @@ class Sights:
             return None
         if seen.state != "open" and issue.pull_request:
             await self._pull(repository, issue.pull_request.number)  # a merge closes the issue, not a cancellation
-        return await self._observation(seen)
+        return await self._observation(seen, issue)
 
     def _may_start(self, labeller: Labeller) -> bool:
         return labeller.permission in MAY_WRITE or labeller.login.lower() in self._apps
 
-    async def _observation(self, seen: SeenIssue) -> c.ObserveIssue:
-        base = await self.github.default_branch(seen.repository)
+    async def _observation(self, seen: SeenIssue, issue: Issue) -> c.ObserveIssue:
+        base, stack = await self._ground(seen.repository, issue)
         allowed = seen.labeller is not None and self._may_start(seen.labeller)
         return c.ObserveIssue(
             repository_id=seen.repository_id,
@@ -104,13 +105,20 @@ class Sights:
             author=seen.author,
             labels=seen.labels,
             open=seen.state == "open",
-            stack=await self._stack(seen.repository, base),
+            stack=stack,
             base=base,
             approver=seen.labeller.login if seen.labeller and allowed else None,
             ready=READY_LABEL in seen.labels,
             labelling=seen.labeller.setting if seen.labeller else 0,
             labeller=seen.labeller.login if seen.labeller else "",
         )
+
+    async def _ground(self, repository: str, issue: Issue) -> tuple[str, str]:
+        """Base branch and stack, which are read only where work may start: later they are the issue's own."""
+        if issue.status != "new" and issue.status not in TERMINAL:
+            return issue.base, issue.stack
+        base = await self.github.default_branch(repository)
+        return base, await self._stack(repository, base)
 
     async def _stack(self, repository: str, base: str) -> str:
         """The stack that `.rig-agent.yaml` names on the base branch; empty lets any stack take the work."""

@@ -11,11 +11,6 @@ from rig.demo.follow import Event
 
 Data = dict[str, Any]
 Mood = Literal["good", "bad", "asking", "working"]
-REASONS = {
-    "ci_failed": "CI is red",
-    "changes_requested": "a change is asked for",
-    "merge_conflict": "the branch conflicts with main",
-}
 
 
 def _first_line(text: str, longest: int = 90) -> str:

@@ -65,9 +65,6 @@ class MemoryGitHub:
         await self._called("ready_issues")
         return [issue.number for issue in self.issues.values() if issue.state == "open" and label in issue.labels]
 
-    async def open_pulls(self, repository: str) -> list[int]:
-        return [pull.number for pull in self.pulls.values() if pull.state == "open"]
-
     async def default_branch(self, repository: str) -> str:
         return "main"
 
