@@ -44,7 +44,7 @@ programs:
 	@$(PYTHON) scripts/programs.py test
 
 lock: $(STAMPS)/uv ## resolve the locks again from the ranges; ARGS=--upgrade takes the newest
-	$(COMPILE) $(ARGS) pyproject.toml --group dev --group setup --output-file requirements-dev.lock
+	$(COMPILE) $(ARGS) pyproject.toml --group dev --group bench --group setup --output-file requirements-dev.lock
 	$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --group setup --output-file requirements-setup.lock
 	$(foreach folder,$(NODE_FOLDERS),$(BIN)/npm install --package-lock-only --omit-lockfile-registry-resolved --prefix $(folder) &&) true

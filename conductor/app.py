@@ -91,7 +91,7 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
 
 
 def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHub) -> Desk:
-    store = Store(pool, wake, lease_seconds=settings.lease_seconds)
+    store = Store(pool, wake, lease_seconds=settings.lease_seconds, limits=settings.limits)
     catalogue = load_all(settings.characters)
     policy = Policy()
     sights = Sights(store, github, policy, settings.repositories, settings.label_apps)

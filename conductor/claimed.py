@@ -8,10 +8,8 @@ from conductor import commands as c
 from conductor import events as e
 from conductor.evolve import fold
 from conductor.issue import Holder, Issue
+from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, Superseded
-
-STRIKES = 2
-MAX_REVIEWS = 5
 
 
 def holder_of(issue: Issue, command: c.Held) -> Holder:
@@ -35,7 +33,7 @@ def holder_of(issue: Issue, command: c.Held) -> Holder:
     raise Fenced(f"Your claim on {issue.key} (fence {command.fence}) is over: {state}. Stop; do not write any more.")
 
 
-def by_holder(issue: Issue, command: c.Held) -> list[e.Event]:
+def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
     """The events that answer what the holder asks.
 
     Raises:
@@ -62,9 +60,9 @@ def by_holder(issue: Issue, command: c.Held) -> list[e.Event]:
             stuck = e.AgentStuck(
                 agent=holder.agent, fence=holder.fence, reason=reason, error_class=error_class, evidence=evidence
             )
-            return _strike(issue, [stuck])
+            return _strike(issue, [stuck], limits)
         case c.SubmitReview():
-            return _review(issue, command, holder)
+            return _review(issue, command, holder, limits)
         case _:
             raise InvalidInput(f"{type(command).__name__} is not something a holder may ask.")
 
@@ -99,7 +97,7 @@ def _complete(issue: Issue, holder: Holder, summary: str) -> list[e.Event]:
     return [done]
 
 
-def _review(issue: Issue, review: c.SubmitReview, holder: Holder) -> list[e.Event]:
+def _review(issue: Issue, review: c.SubmitReview, holder: Holder, limits: Limits) -> list[e.Event]:
     pull = issue.pull_request
     done = e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed")
     if holder.kind != "review" or pull is None:
@@ -115,13 +113,13 @@ def _review(issue: Issue, review: c.SubmitReview, holder: Holder) -> list[e.Even
         fence=holder.fence,
     )
     events: list[e.Event] = [said, done]
-    if review.verdict == "request_changes" and issue.reviews + 1 >= MAX_REVIEWS:
+    if review.verdict == "request_changes" and issue.reviews + 1 >= limits.reviews:
         cause = f"{issue.reviews + 1} reviews did not lead to an approval."
         events += [e.ReviewLoopExceeded(rounds=issue.reviews + 1), e.Escalated(cause=cause, evidence=review.summary)]
     return events
 
 
-def expire(issue: Issue, lapse: c.ExpireLease) -> list[e.Event]:
+def expire(issue: Issue, lapse: c.ExpireLease, limits: Limits) -> list[e.Event]:
     """The end of a lease: a strike, unless nobody ever started or the work was over already."""
     holder = issue.holder
     if holder is None or holder.fence != lapse.fence:
@@ -130,7 +128,7 @@ def expire(issue: Issue, lapse: c.ExpireLease) -> list[e.Event]:
         return [e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="never_started")]
     if _moot(issue, holder):
         return [_end_moot(holder, "The lease ended after the work was over.")]
-    return _strike(issue, [e.LeaseExpired(agent=holder.agent, fence=holder.fence)])
+    return _strike(issue, [e.LeaseExpired(agent=holder.agent, fence=holder.fence)], limits)
 
 
 def _moot(issue: Issue, holder: Holder) -> bool:
@@ -144,10 +142,10 @@ def _end_moot(holder: Holder, note: str) -> e.Event:
     return e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed", note=note)
 
 
-def _strike(issue: Issue, events: list[e.Event]) -> list[e.Event]:
+def _strike(issue: Issue, events: list[e.Event], limits: Limits) -> list[e.Event]:
     """Another try after the first strike, a person after the second."""
     after = fold(events, issue)
-    if after.strikes >= STRIKES and after.status in ("queued", "stuck", "in_review"):
+    if after.strikes >= limits.strikes and after.status in ("queued", "stuck", "in_review"):
         return [*events, e.Escalated(cause=f"{after.strikes} attempts failed.", evidence=after.evidence)]
     if after.status == "stuck":
         return [*events, e.IssueUnassigned(agent=after.struck[-1], fence=after.fence, reason="released")]

@@ -13,7 +13,8 @@ import msgspec
 from servers.kit.errors import NotFound
 
 Priority = Literal["critical", "high", "normal"]
-Kind = Literal["implement", "review", "rework"]
+Kind = Literal["implement", "review", "rework", "verify"]
+Block = Literal["dependencies", "sub_issues", "cycle", "pull_request", "questions"]
 Why = Literal["ci_failed", "changes_requested", "merge_conflict"]
 
 
@@ -68,16 +69,19 @@ class IssueAssigned(Event, frozen=True, kw_only=True):
 class IssueUnassigned(Event, frozen=True, kw_only=True):
     agent: str
     fence: int
-    reason: Literal["completed", "released", "never_started", "reassigned", "cancelled"]
+    reason: Literal["completed", "released", "never_started", "reassigned", "cancelled", "parked", "superseded"]
     note: str = ""
 
 
 class IssueBlocked(Event, frozen=True, kw_only=True):
     by: list[str]
+    why: Block = "dependencies"
+    questions: list[str] = []
 
 
 class IssueUnblocked(Event, frozen=True, kw_only=True):
-    pass
+    title: str | None = None
+    body: str | None = None
 
 
 class IssuePrioritized(Event, frozen=True, kw_only=True):
@@ -120,6 +124,7 @@ class PrUpdated(Event, frozen=True, kw_only=True):
     number: int
     head: str
     fence: int | None = None
+    carried: bool = False
 
 
 class PrClosed(Event, frozen=True, kw_only=True):
@@ -271,6 +276,7 @@ class LeaseExpired(Event, frozen=True, kw_only=True):
 class Escalated(Event, frozen=True, kw_only=True):
     cause: str
     evidence: str = ""
+    brake: str = ""
 
 
 class EscalationAcknowledged(Event, frozen=True, kw_only=True):

@@ -91,7 +91,7 @@ async def handle(
         given = await answered(store, once)  # after loading, so that what is loaded is from before the answer
         if given is not None:
             return Handled(issue, [], given)
-        events = decide(issue, command)
+        events = decide(issue, command, store.limits)
         if not events:
             return Handled(issue, [])
         after = fold(events, issue)

@@ -12,6 +12,7 @@ Status = Literal[
     "new", "queued", "blocked", "assigned", "in_progress", "in_review", "changes_requested", "awaiting_human",
     "ready_to_merge", "merging", "deploying", "done", "stuck", "escalated", "cancelled",
 ]  # fmt: skip
+READY_LABEL = "agent-ready"
 Checks = Literal["unknown", "passed", "failed"]
 
 

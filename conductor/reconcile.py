@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conductor.decide import READY_LABEL
+from conductor.issue import READY_LABEL
 from conductor.sight import SQL, Sights
 from conductor.store import connection_of
 from conductor.translate import IssueSeen, PullSeen, Sighting

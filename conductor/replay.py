@@ -15,7 +15,7 @@ from conductor.records import issue_row
 from conductor.store import SQL as STORE_SQL
 from servers.kit.database import Connection, Pool, load_queries
 
-PROJECTION = 1  # raise it when `evolve` or the projection's columns change their meaning
+PROJECTION = 2  # raise it when `evolve` or the projection's columns change their meaning
 SQL = load_queries(Path(__file__).with_name("replay.sql"))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from conductor.limits import Limits
 from servers.kit.settings import RigSettings
 
 
@@ -33,7 +34,39 @@ class ConductorSettings(RigSettings):
     lease_grace_seconds: float = Field(default=60, ge=0, description="How late an ended lease is expired")
     reconcile_seconds: float = Field(default=300, gt=0, description="How often GitHub is read again")
     token_hours: float = Field(default=24, gt=0, description="Life of a renewed token")
+    max_strikes: int = Field(default=2, ge=1, description="Failed attempts until a person is asked")
+    max_reviews: int = Field(default=5, ge=1, description="Rounds of review until a person is asked")
+    max_ci_repairs: int = Field(default=3, ge=0, description="Repairs of red CI until a person is asked")
+    max_same_failure: int = Field(default=3, ge=1, description="Alike failures of an issue until a person is asked")
+    max_repository_failures: int = Field(
+        default=5, ge=1, description="Failures of one class in a repository within an hour until it is paused"
+    )
+    max_usd_without_progress: float = Field(
+        default=2,
+        gt=0,
+        description="Dollars spent on an issue without a new commit or green check",
+    )
+    max_open_issues: int = Field(default=3, ge=1, description="Issues of a repository in work at once")
+    watch_progress_minutes: float = Field(default=30, gt=0, description="How long work may stand still")
+    watch_review_minutes: float = Field(default=20, gt=0, description="How long a review may stand still")
+    watch_merge_minutes: float = Field(default=15, gt=0, description="How long a merge may stand still")
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections per process")
+
+    @property
+    def limits(self) -> Limits:
+        """Where the rig stops by itself."""
+        return Limits(
+            strikes=self.max_strikes,
+            reviews=self.max_reviews,
+            ci_failures=self.max_ci_repairs,
+            same_failure=self.max_same_failure,
+            repository_failures=self.max_repository_failures,
+            usd=self.max_usd_without_progress,
+            open_issues=self.max_open_issues,
+            progress_minutes=self.watch_progress_minutes,
+            review_minutes=self.watch_review_minutes,
+            merge_minutes=self.watch_merge_minutes,
+        )
 
     @field_validator("repositories", "label_apps", mode="before")
     @classmethod

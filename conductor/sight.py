@@ -11,10 +11,9 @@ import yaml
 
 from conductor import commands as c
 from conductor.comments import permission_refused
-from conductor.decide import READY_LABEL
 from conductor.gate import Policy
 from conductor.github import GitHub, Labeller, SeenIssue
-from conductor.issue import Issue, stream_of
+from conductor.issue import READY_LABEL, Issue, stream_of
 from conductor.lifecycle import TERMINAL
 from conductor.look import look
 from conductor.store import Store, connection_of

@@ -15,6 +15,7 @@ import msgspec
 from conductor.batch import SQL, Batch
 from conductor.handout import Handout
 from conductor.issue import Issue
+from conductor.limits import Limits
 from conductor.records import Append, Appended, Claimed, ClaimRequest, Recorded
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.database import LOST, Connection, Pool
@@ -52,6 +53,7 @@ class Store:
     Args:
         lease_seconds: How long a claim holds without a heartbeat.
         affinity: How long work waits for the agent it prefers before others may take it.
+        limits: Where the rig stops by itself.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Store:
         clock: Clock | None = None,
         lease_seconds: float = 90,
         affinity: timedelta = timedelta(minutes=10),
+        limits: Limits | None = None,
     ) -> None:
         self.pool = pool
         self.wake = wake
         self.clock = clock or SystemClock()
         self._lease_seconds = lease_seconds
         self._affinity = affinity
+        self.limits = limits or Limits()
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
 
     async def append(self, append: Append) -> Appended:

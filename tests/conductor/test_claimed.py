@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from conductor import commands as c
-from conductor.claimed import MAX_REVIEWS
 from conductor.decide import decide
 from conductor.issue import Issue
+from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, Superseded
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, types
 from tests.conductor.samples import HEAD, NEXT_HEAD
+
+LIMITS = Limits()
 
 
 def asks(who: dict[str, Any]) -> list[c.Command]:
@@ -138,14 +140,14 @@ class TestAVerdict:
 
     def test_that_is_the_fifth_without_approval_asks_a_person(self) -> None:
         issue = h.in_review()
-        for n in range(MAX_REVIEWS):
+        for n in range(LIMITS.reviews):
             issue = do(issue, h.look(issue))
             issue = do(issue, h.assign(h.REVIEWER, "review"))
             head = issue.pull_request.head if issue.pull_request else ""
             issue = do(issue, h.verdict(issue, "request_changes", head))
-            if n < MAX_REVIEWS - 1:
+            if n < LIMITS.reviews - 1:
                 issue = do(issue, h.running(issue, head_sha=f"{n}" * 40))
-        assert (issue.status, issue.reviews) == ("escalated", MAX_REVIEWS)
+        assert (issue.status, issue.reviews) == ("escalated", LIMITS.reviews)
 
 
 def lapsed(issue: Issue, started: bool = True) -> c.ExpireLease:

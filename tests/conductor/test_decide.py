@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from conductor import commands as c
-from conductor.decide import MAX_CI_FAILURES, decide
+from conductor.decide import decide
 from conductor.issue import Issue, offer
+from conductor.limits import Limits
 from servers.kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, types
 from tests.conductor.samples import HEAD, NEXT_HEAD, observed
 
+LIMITS = Limits()
 CLOSED = {"open": False}
 
 
@@ -213,10 +215,10 @@ class TestAPerson:
 
 def test_ci_that_keeps_failing_is_repaired_three_times_and_then_asks_a_person() -> None:
     issue = h.in_review()
-    for n in range(MAX_CI_FAILURES + 1):
+    for n in range(LIMITS.ci_failures + 1):
         assert issue.status == "in_review"
         issue = do(issue, h.red(issue))
-        if n < MAX_CI_FAILURES:
+        if n < LIMITS.ci_failures:
             issue = do(issue, h.running(issue, head_sha=f"{n}" * 40))
     assert (issue.status, issue.escalation) == ("escalated", "CI failed 4 times.")
 

@@ -1,0 +1,1 @@
+"""Measurements of the rig beside its peers and the physical limit: `python -m bench NAME --json`."""
