@@ -105,7 +105,7 @@ def stream_of(repository_id: int, number: int) -> str:
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that waits for somebody."""
+    """Work that waits for somebody; `only` names the one character that may have it, if any."""
 
     kind: Kind
     role: Literal["dev", "review"]
@@ -113,6 +113,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     excluded: list[str]
     preferred: str | None
     avoided: list[str]
+    only: str | None = None
 
 
 def offer(issue: Issue) -> Offer | None:

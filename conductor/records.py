@@ -136,6 +136,7 @@ def issue_row(issue: Issue, version: int) -> dict[str, Any]:
         "offer_excluded": work.excluded if work else [],
         "offer_preferred": work.preferred if work else None,
         "offer_avoided": work.avoided if work else [],
+        "offer_only": work.only if work else None,
         "data": issue,
     }
 

@@ -22,15 +22,16 @@ FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (
 -- Projects the issues that the batch changed; an offer keeps its age while its kind stays the same.
 INSERT INTO issues AS i (
     stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
-    holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offered_at, data
+    holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
+    offered_at, data
 )
 SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
-       holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided,
+       holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
        CASE WHEN offer_kind IS NOT NULL THEN now() END, data
 FROM jsonb_to_recordset($1::jsonb) AS r(
     stream text, version int, repository_id bigint, repository text, number int, title text, status text,
     priority smallint, base text, pull_number int, pull_head text, holder text, offer_kind text, offer_role text,
-    offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], data jsonb
+    offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], offer_only text, data jsonb
 )
 ON CONFLICT (stream) DO UPDATE SET
     version = excluded.version, repository = excluded.repository, title = excluded.title, status = excluded.status,
@@ -38,6 +39,7 @@ ON CONFLICT (stream) DO UPDATE SET
     pull_head = excluded.pull_head, holder = excluded.holder, offer_kind = excluded.offer_kind,
     offer_role = excluded.offer_role, offer_stack = excluded.offer_stack, offer_excluded = excluded.offer_excluded,
     offer_preferred = excluded.offer_preferred, offer_avoided = excluded.offer_avoided,
+    offer_only = excluded.offer_only,
     offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
     updated_at = now(), data = excluded.data
 
@@ -84,6 +86,7 @@ CROSS JOIN LATERAL (
       AND (c.stream IS NULL OR issues.stream = c.stream)
       AND (offer_stack = '' OR c.stacks = '{}' OR offer_stack = ANY (c.stacks))
       AND NOT c.agent = ANY (offer_excluded)
+      AND (offer_only IS NULL OR offer_only = c.agent)
       AND (offer_preferred IS NULL OR offer_preferred = c.agent OR offered_at < now() - $2::interval)
       AND (c.alone OR NOT c.agent = ANY (offer_avoided) OR offered_at < now() - $2::interval)
       AND NOT EXISTS (

@@ -35,6 +35,7 @@ CREATE TABLE issues (
     offer_excluded  text[] NOT NULL DEFAULT '{}',
     offer_preferred text,
     offer_avoided   text[] NOT NULL DEFAULT '{}',
+    offer_only      text,
     offered_at      timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
