@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,11 +13,12 @@ from conductor.events import TokenUsage
 from conductor.handler import record
 from conductor.text import all_storable, storable
 from conductor.toolbox import held, once, run
+from conductor.views import write_log
 from servers.kit.errors import InvalidInput
 from servers.kit.tools import Caller, Claim
 
 ReportType = Literal[
-    "WORK_STARTED", "BRANCH_CREATED", "PR_CREATED", "PR_UPDATED", "TOKEN_USAGE", "GUARD_BLOCKED", "HEARTBEAT"
+    "WORK_STARTED", "BRANCH_CREATED", "PR_CREATED", "PR_UPDATED", "TOKEN_USAGE", "GUARD_BLOCKED", "HEARTBEAT", "LOG"
 ]
 Sha = Field(pattern=r"^[0-9a-f]{40}$")
 M = TypeVar("M", bound=BaseModel)
@@ -53,6 +54,11 @@ class BlockedData(_Data):
     reason: str = Field(max_length=2000)
 
 
+class LogData(_Data):
+    run: str = Field(default="", max_length=100)
+    lines: list[Annotated[str, Field(max_length=4000)]] = Field(min_length=1, max_length=500)
+
+
 async def report(desk: Desk, caller: Caller, kind: ReportType, claim: Claim | None, data: dict[str, Any]) -> Progress:
     """Record what `caller` reports.
 
@@ -64,6 +70,10 @@ async def report(desk: Desk, caller: Caller, kind: ReportType, claim: Claim | No
         return await _usage(desk, caller, claim, read(UsageData, kind, data))
     if kind == "HEARTBEAT":
         await desk.dispatch.heartbeat(caller, claim, storable(str(data.get("step", "")))[:500])
+        return Progress(state="new" if claim is None else await _state(desk, claim), recorded=False)
+    if kind == "LOG":
+        said = read(LogData, kind, data)
+        await write_log(desk.pool, caller.subject, said.run, claim.issue if claim else "", said.lines)
         return Progress(state="new" if claim is None else await _state(desk, claim), recorded=False)
     if claim is None:
         raise InvalidInput(f"{kind} needs the claim that claim_assignment answered.")

@@ -107,9 +107,9 @@ async def report_event(
 ) -> Progress:
     """Report progress: WORK_STARTED, BRANCH_CREATED {branch}, PR_CREATED {number, url, head_sha},
     PR_UPDATED {number, head_sha}, TOKEN_USAGE {run, model, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, usd}, GUARD_BLOCKED {tool, reason}, HEARTBEAT {step}.
+    cache_write_tokens, usd}, GUARD_BLOCKED {tool, reason}, HEARTBEAT {step}, LOG {run, lines}.
 
-    Everything but TOKEN_USAGE and HEARTBEAT needs your claim. Reporting the same twice is one event.
+    Everything but TOKEN_USAGE, HEARTBEAT and LOG needs your claim. Reporting the same twice is one event.
     """
     return await report(desk, caller, type, claim, data or {})
 
@@ -205,10 +205,25 @@ async def list_agents(desk: DeskDep) -> list[views.AgentView]:
 
 @tools.tool(READ)
 async def get_costs(
-    desk: DeskDep, days: Annotated[int, Field(ge=1, le=3650, description="How far back")] = 7
+    desk: DeskDep,
+    days: Annotated[int, Field(ge=1, le=3650, description="How far back")] = 7,
+    by: Annotated[views.Costs, Field(description="What each agent's costs are divided by")] = "model",
 ) -> list[views.CostView]:
-    """Tokens and US dollars by agent and model."""
-    return await views.get_costs(desk.pool, days)
+    """Tokens and US dollars by agent, and by model, repository or issue."""
+    return await views.get_costs(desk.pool, days, by)
+
+
+@tools.tool(READ)
+async def list_log(
+    desk: DeskDep,
+    after: Annotated[int, Field(ge=0, description="Only lines behind this one")] = 0,
+    issue: IssueArg | None = None,
+    agent: Short | None = None,
+    run: Short | None = None,
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200,
+) -> list[views.LogLine]:
+    """What agents said while they worked, oldest first: of an issue, an agent or a run, or of all."""
+    return await views.read_log(desk.pool, after, issue, agent, run, limit)
 
 
 @tools.tool(WRITE, ("dev", "review", "person", "ops"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from servers.kit.database import Connection, Pool, load_queries
 from servers.kit.errors import NotFound
 
 SQL = load_queries(Path(__file__).with_name("views.sql"))
+Costs = Literal["model", "repository", "issue"]
 
 
 class IssueView(BaseModel):
@@ -75,11 +76,24 @@ class Message(BaseModel):
     sent_at: datetime
 
 
+class LogLine(BaseModel):
+    """What an agent said while it worked."""
+
+    id: int
+    agent: str
+    run: str
+    issue: str
+    text: str
+    at: datetime
+
+
 class CostView(BaseModel):
-    """What a model cost an agent."""
+    """What an agent cost with a model, in a repository or on an issue."""
 
     agent: str
-    model: str
+    model: str = ""
+    repository: str = ""
+    issue: str = ""
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int
@@ -128,10 +142,26 @@ async def list_agents(pool: Pool) -> list[AgentView]:
     return [AgentView.model_validate(dict(row.items()) | {"issue": _key(row)}) for row in rows]
 
 
-async def get_costs(pool: Pool, days: int) -> list[CostView]:
-    """Tokens and dollars by agent and model over the last `days`."""
+async def get_costs(pool: Pool, days: int, by: Costs = "model") -> list[CostView]:
+    """Tokens and dollars by agent, and by model, repository or issue, over the last `days`."""
     async with connection_of(pool) as connection:
-        return [CostView(**dict(row.items())) for row in await connection.fetch(SQL["costs"], days)]
+        rows = [dict(row.items()) for row in await connection.fetch(SQL["costs"], days, by)]
+    return [CostView.model_validate(row | {by: row.pop("key")}) for row in rows]
+
+
+async def write_log(pool: Pool, agent: str, run: str, issue: str, lines: list[str]) -> None:
+    """Keep what an agent says while it works."""
+    async with connection_of(pool) as connection:
+        await connection.execute(SQL["write_log"], agent, run, issue, lines)
+
+
+async def read_log(
+    pool: Pool, after: int, issue: str | None, agent: str | None, run: str | None, limit: int
+) -> list[LogLine]:
+    """What was said after line `after`, oldest first."""
+    async with connection_of(pool) as connection:
+        rows = await connection.fetch(SQL["read_log"], after, issue, agent, run, limit)
+    return [LogLine.model_validate(dict(row.items())) for row in rows]
 
 
 async def send_message(connection: Connection, sender: str, recipient: str, text: str) -> Message:

@@ -36,8 +36,11 @@ LEFT JOIN issues i ON i.stream = c.stream
 ORDER BY a.seen_at DESC LIMIT 200
 
 -- :name costs
--- Tokens and dollars by agent and model since some days.
-SELECT data->>'agent' AS agent, data->>'model' AS model,
+-- Tokens and dollars since some days by agent, and by model, repository or issue.
+SELECT data->>'agent' AS agent,
+       CASE $2 WHEN 'model' THEN data->>'model'
+               WHEN 'repository' THEN split_part(data->>'issue', '#', 1)
+               ELSE data->>'issue' END AS key,
        sum((data->>'input_tokens')::bigint)::bigint AS input_tokens,
        sum((data->>'output_tokens')::bigint)::bigint AS output_tokens,
        sum((data->>'cache_read_tokens')::bigint)::bigint AS cache_read_tokens,
@@ -45,6 +48,17 @@ SELECT data->>'agent' AS agent, data->>'model' AS model,
        sum((data->>'usd')::numeric)::float8 AS usd
 FROM events WHERE type = 'TOKEN_USAGE' AND recorded_at > now() - make_interval(days => $1)
 GROUP BY 1, 2 ORDER BY usd DESC
+
+-- :name write_log
+-- Keeps what an agent said, line by line.
+INSERT INTO log_lines (agent, run, issue, text) SELECT $1, $2, $3, unnest($4::text[])
+
+-- :name read_log
+-- What was said after a line, about an issue, by an agent or in a run; without any, by everybody.
+SELECT id, agent, run, issue, text, at FROM log_lines
+WHERE id > $1 AND ($2::text IS NULL OR lower(issue) = lower($2)) AND ($3::text IS NULL OR agent = $3)
+  AND ($4::text IS NULL OR run = $4)
+ORDER BY id LIMIT $5
 
 -- :name pauses
 -- What is paused.

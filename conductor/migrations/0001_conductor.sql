@@ -131,6 +131,20 @@ CREATE TABLE pauses (
     since  timestamptz NOT NULL DEFAULT now()
 );
 
+-- What agents say while they work; kept for some weeks, never in the log of events.
+CREATE TABLE log_lines (
+    id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    agent  text NOT NULL,
+    run    text NOT NULL DEFAULT '',
+    issue  text NOT NULL DEFAULT '',
+    text   text NOT NULL,
+    at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX log_lines_by_issue ON log_lines (lower(issue), id);
+CREATE INDEX log_lines_by_agent ON log_lines (agent, id);
+CREATE INDEX log_lines_by_run ON log_lines (run, id);
+CREATE INDEX log_lines_by_age ON log_lines (at);
+
 CREATE TABLE messages (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sender   text NOT NULL,
