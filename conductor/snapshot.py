@@ -15,9 +15,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """The last opinion of somebody who may write; `bot` is an App, `ours` what the rig itself posted."""
+
     author: str
     state: str
     head_sha: str
+    bot: bool = False
+    ours: bool = False
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +34,17 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull request at `head_sha`; `closes` are issues as owner/repo#12, `reviews` each writer's last opinion."""
+    """A pull request at `head_sha`; `closes` are issues as owner/repo#12, `reviews` each writer's last opinion.
+
+    Attributes:
+        base_sha: The newest commit of the base branch.
+        behind: The base has commits that the head lacks; None where that could not be read.
+        merge_queue: The base lands pull requests through GitHub's own queue only.
+        required_checks: Names that the base demands, whether or not they have reported.
+        required_approvals: How many approvals on GitHub the base demands.
+        requires_code_owners: The base demands an approval by an owner of each changed path.
+        requires_up_to_date: The base demands that the head contains it.
+    """
 
     repository_id: int
     repository: str
@@ -44,6 +58,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     head_sha: str
     head_ref: str
     base_ref: str
+    base_sha: str = ""
+    behind: bool | None = None
+    files_changed: int = 0
     mergeable: Literal["mergeable", "conflicting", "unknown"] = "unknown"
     labels: list[str] = []
     closes: list[str] = []
@@ -54,3 +71,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     merged_sha: str | None = None
     merged_by: str | None = None
     log_tail: str | None = None
+    merge_queue: bool = False
+    in_merge_queue: bool = False
+    required_checks: list[str] = []
+    required_approvals: int = 0
+    requires_code_owners: bool = False
+    requires_up_to_date: bool = False
