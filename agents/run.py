@@ -19,6 +19,7 @@ from agents import providers
 from agents.assigned import Run
 from agents.assignment import Assignment
 from agents.errors import Stopped
+from agents.exits import FAILED, OK, SUPERSEDED
 from agents.heartbeat import Pulse
 from agents.mesh import Identity, Mesh, open_mesh
 from agents.patience import first_of
@@ -35,7 +36,6 @@ log = logs.get(__name__)
 POLL_SECONDS = 20
 AWAY_SECONDS = 1
 KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
-OK, FAILED, SUPERSEDED = 0, 1, 3
 PR_SET_DUMPABLE = 4
 
 

@@ -146,24 +146,24 @@ class Dispatch:
         return stream
 
     async def demand(self) -> dict[str, int]:
-        """How much work, open and in flight, each character of the catalogue could do or does."""
+        """How much work, open and in flight, each character could do or does; a paused one nothing."""
         async with connection_of(self.store.pool) as connection:
             rows = await connection.fetch(SQL["demand"])
             paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
         demand: Counter[str] = Counter()
         for row in rows:
             if row["agent"]:
-                demand[row["agent"]] += row["count"]
+                demand[row["agent"]] += 0 if row["agent"] in paused else row["count"]
                 continue
             for character in self.catalogue.values():
                 if character.name not in paused and _could(character, row):
                     demand[character.name] += row["count"]
         return {name: demand[name] for name in self.catalogue if demand[name]}
 
-    async def holders(self) -> set[str]:
-        """The instances that hold a claim now."""
+    async def holders(self) -> dict[str, str]:
+        """The instances that hold a claim now, those of paused agents aside, and which claim."""
         async with connection_of(self.store.pool) as connection:
-            return {row["instance"] for row in await connection.fetch(SQL["holders"])}
+            return {row["instance"]: row["claim"] for row in await connection.fetch(SQL["holders"])}
 
     async def expire(self) -> int:
         """Take back every claim whose lease ended; how many there were."""

@@ -36,8 +36,10 @@ SELECT NULL, '', '{}', agent, count(*)::int FROM claims GROUP BY agent
 SELECT substr(scope, 7) FROM pauses WHERE scope LIKE 'agent:%'
 
 -- :name holders
--- Who has work in flight.
-SELECT DISTINCT instance FROM claims
+-- Who has work in flight, and which claim that is; paused agents are left alone.
+SELECT instance, string_agg(stream || ':' || fence, ' ' ORDER BY stream) AS claim FROM claims
+WHERE 'agent:' || agent NOT IN (SELECT scope FROM pauses)
+GROUP BY instance
 
 -- :name find_issue
 -- The stream of an issue that people name by repository and number; the newest where the name was given twice.

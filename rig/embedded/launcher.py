@@ -7,11 +7,13 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.exits import NO_MODEL, WHY
 from rig.embedded.children import Child, Start, spawn
+from servers.kit.errors import RigError
 from servers.kit.logs import get
 from servers.kit.wake import Wake, wait_for_either
 
@@ -20,9 +22,10 @@ TOPIC = "assignments"
 LOOK_AGAIN_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 SHORT_LIFE_SECONDS, LONG_LIFE_SECONDS = 2.0, 60.0
+FIRST_PAUSE_WITHOUT_MODEL, LONGEST_PAUSE_WITHOUT_MODEL = 5.0, 300.0
 
 Demand = Callable[[], Awaitable[Mapping[str, int]]]
-Holders = Callable[[], Awaitable[Collection[str]]]
+Holders = Callable[[], Awaitable[Mapping[str, str]]]
 Environment = Callable[[str, int], dict[str, str]]
 
 
@@ -41,10 +44,17 @@ class Post:
 
 @dataclass
 class _Slot:
-    """One place for a process of a character; a restarted process keeps its place and so its instance name."""
+    """One place for a process of a character; a restarted process keeps its place and so its instance name.
+
+    Attributes:
+        claims: What the instance held when its process started, and so did not take itself.
+        worked: Whether the process took something.
+    """
 
     process: Child | None = None
     started: float = 0.0
+    claims: str = ""
+    worked: bool = False
     pause: float = 0.0
     not_before: float = 0.0
 
@@ -56,7 +66,8 @@ class Launcher:
     Attributes:
         posts: The characters by name.
         demand: How much open and in-flight work each character has.
-        holders: The instances that hold a claim, which nobody but a process of that name can go on with.
+        holders: The instances that hold a claim, which nobody but a process of that name can go on with; each with
+            a text that is another one for every claim.
         wake: Tells when work came up.
         environment: The whole environment of the process of a character in a slot.
         start: Starts the agent of a character's file.
@@ -86,6 +97,7 @@ class Launcher:
                 log.warning("the demand for agents cannot be read", error=str(error))
                 due = 1.0
             else:
+                self._note_work(held)
                 due = min(due, await self._fill(wanted, held))
             await wait_for_either(self.wake, TOPIC, due, seen, self._ended)
 
@@ -108,7 +120,11 @@ class Launcher:
             _signal(process, signal.SIGKILL)
         await asyncio.gather(*self._watchers)
 
-    async def _fill(self, wanted: Mapping[str, int], held: Collection[str]) -> float:
+    def _note_work(self, held: Mapping[str, str]) -> None:
+        for (name, number), slot in self._slots.items():
+            slot.worked = slot.worked or held.get(f"{name}-{number}", slot.claims) != slot.claims
+
+    async def _fill(self, wanted: Mapping[str, int], held: Mapping[str, str]) -> float:
         """Start what is missing, first whoever has work to go on with; how soon a slot that had to wait is due."""
         due = LOOK_AGAIN_SECONDS
         for name, post in self.posts.items():
@@ -123,21 +139,22 @@ class Launcher:
                 if wait > 0:
                     due = min(due, wait)
                     continue
-                await self._start(name, number, slot)
-                await self._start_followers(name)
+                await self._start(name, number, slot, held)
+                await self._start_followers(name, held)
         return due
 
-    async def _start_followers(self, name: str) -> None:
+    async def _start_followers(self, name: str, held: Mapping[str, str]) -> None:
         """Let whoever comes next start up while the first still works."""
         for other, post in self.posts.items():
             slots = [self._slot(other, number) for number in range(post.instances)]
             if name in post.follows and not any(slot.process for slot in slots):
-                await self._start(other, 0, slots[0])
+                await self._start(other, 0, slots[0], held)
 
     def _slot(self, name: str, number: int) -> _Slot:
         return self._slots.setdefault((name, number), _Slot())
 
-    async def _start(self, name: str, number: int, slot: _Slot) -> None:
+    async def _start(self, name: str, number: int, slot: _Slot, held: Mapping[str, str]) -> None:
+        slot.claims, slot.worked = held.get(f"{name}-{number}", ""), False
         slot.process = await self.start(self.posts[name].path, self.environment(name, number))
         slot.started = time.monotonic()
         log.info("agent started", instance=f"{name}-{number}", pid=slot.process.pid)
@@ -148,20 +165,30 @@ class Launcher:
     async def _watch(self, instance: str, slot: _Slot, process: Child) -> None:
         code = await process.wait()
         lived = time.monotonic() - slot.started
-        slot.pause = _pause(slot.pause, code, lived)
+        with contextlib.suppress(RigError):  # the database may be away for a moment
+            self._note_work(await self.holders())
+        slot.pause = pause(slot.pause, code, lived, slot.worked)
         if code == 0:
             log.info("agent ended", instance=instance)
         else:
-            log.warning("agent crashed", instance=instance, code=code, restart_in_seconds=slot.pause)
+            why = WHY.get(code, "it crashed")
+            log.warning("agent ended early", instance=instance, code=code, why=why, restart_in_seconds=slot.pause)
         slot.process, slot.not_before = None, time.monotonic() + slot.pause
         self._ended.set()
 
 
-def _pause(before: float, code: int, lived: float) -> float:
-    """How long a slot waits before its next start; also after an end without error, if it came at once."""
+def pause(before: float, code: int, lived: float, worked: bool) -> float:
+    """How long a slot waits before its next start, in seconds; also after an end without error, if it came at once.
+
+    Args:
+        before: The pause before this one.
+        worked: Whether the process took any work, and so was sound when it started.
+    """
+    if code == NO_MODEL:
+        return min(max(FIRST_PAUSE_WITHOUT_MODEL, 2 * before), LONGEST_PAUSE_WITHOUT_MODEL)
     if code == 0 and lived > SHORT_LIFE_SECONDS:
         return 0.0
-    if lived > LONG_LIFE_SECONDS:
+    if worked or lived > LONG_LIFE_SECONDS:
         return FIRST_PAUSE
     return min(max(FIRST_PAUSE, 2 * before), LONGEST_PAUSE)
 

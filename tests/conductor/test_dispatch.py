@@ -306,6 +306,15 @@ class TestDemand:
         await pool.execute(PAUSE, "rig")
         assert await desk.dispatch.demand() == {}
 
+    async def test_a_paused_agent_is_not_started_for_what_it_holds(
+        self, desk: Desk, approve: Approve, pool: Pool
+    ) -> None:
+        await approve(stack="python")
+        await desk.take(caller())
+        assert list(await desk.dispatch.holders()) == [caller().instance]
+        await pool.execute(PAUSE, "agent:dev-e")
+        assert (await desk.dispatch.demand(), await desk.dispatch.holders()) == ({}, {})
+
 
 async def test_somebody_unknown_to_the_catalogue_may_work_too(desk: Desk, approve: Approve) -> None:
     await approve()

@@ -70,7 +70,7 @@ async def test_what_dies_in_every_phase_costs_nothing_but_time(victim: Kill) -> 
 async def test_agents_that_die_in_every_phase_are_replaced_and_their_work_goes_on() -> None:
     async with watched() as watch:
         await watch.stage.file_issue(0)
-        for phase in ("ISSUE_ASSIGNED", "BRANCH_CREATED", "TOKEN_USAGE", "PR_CREATED"):
+        for phase in ("ISSUE_ASSIGNED", "WORK_STARTED", "BRANCH_CREATED", "TOKEN_USAGE", "PR_CREATED", "CI_FAILED"):
             await watch.next(phase)
             await developer(watch)
         for phase in ("REVIEW_ASSIGNED", "REVIEW_DISPUTED", "REVIEW_PASSED"):

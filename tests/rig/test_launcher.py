@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.exits import NO_MODEL
 from rig.embedded.children import spawn
-from rig.embedded.launcher import TOPIC, Launcher, Post
+from rig.embedded.launcher import FIRST_PAUSE, TOPIC, Launcher, Post, pause
 from servers.kit.wake import LocalWake
 
 AGENT = """
@@ -44,7 +45,7 @@ class Crew:
         program = folder / "agent.py"
         program.write_text(AGENT)
         self.wanted: dict[str, int] = {}
-        self.held: set[str] = set()
+        self.held: dict[str, str] = {}
         self.wake = LocalWake()
         self.launcher = Launcher(
             {"dev": Post(Path(f"/posts/dev/{mode}"), instances)},
@@ -59,12 +60,12 @@ class Crew:
     async def demand(self) -> dict[str, int]:
         return self.wanted
 
-    async def holders(self) -> set[str]:
+    async def holders(self) -> dict[str, str]:
         return self.held
 
     async def want(self, count: int, held: str = "") -> None:
         self.wanted = {"dev": count}
-        self.held = {held} if held else set()
+        self.held = {held: "issue-1-1:1"} if held else {}
         await self.wake.publish(TOPIC)
 
     def starts(self) -> list[str]:
@@ -173,3 +174,30 @@ async def test_whoever_comes_next_starts_with_the_first_and_once_only(tmp_path: 
         await eventually(lambda: crew.starts() == ["dev-0", "review-0"])
         await crew.want(2)
         await eventually(lambda: crew.starts() == ["dev-0", "dev-1", "review-0"])
+
+
+def test_crashes_at_the_start_are_waited_out_ever_longer_and_work_begins_the_count_anew() -> None:
+    first = pause(0, code=1, lived=1, worked=False)
+    second = pause(first, code=-9, lived=1, worked=False)
+    assert (first, second) == (FIRST_PAUSE, 2 * FIRST_PAUSE)
+    assert pause(second, code=-9, lived=1, worked=True) == FIRST_PAUSE
+    assert pause(60, code=1, lived=1, worked=False) == 60
+    assert pause(60, code=0, lived=5, worked=False) == 0
+
+
+def test_an_agent_without_a_model_waits_longer_whatever_it_claimed() -> None:
+    first = pause(0, code=NO_MODEL, lived=90, worked=True)
+    assert first == 10 * FIRST_PAUSE
+    assert pause(first, code=NO_MODEL, lived=90, worked=True) == 2 * first
+    assert pause(300, code=NO_MODEL, lived=1, worked=True) == 300
+
+
+async def test_an_agent_that_claims_before_it_dies_comes_back_soon_every_time(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    async with launched(tmp_path, instances=1) as crew:
+        await crew.want(1)
+        for number in range(1, 5):
+            await eventually(lambda number=number: len(crew.starts()) == number)
+            crew.held = {"dev-0": f"issue-1-1:{number}"}
+            os.kill(crew.launcher.running()["dev-0"], signal.SIGKILL)
