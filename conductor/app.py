@@ -17,6 +17,7 @@ from conductor.effects import Effects
 from conductor.gate import Policy
 from conductor.github import GitHub, GitHubServer
 from conductor.intake import Intake
+from conductor.leader import led
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
 from conductor.server import tools
@@ -84,7 +85,7 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
             desk.dispatch.run(),
             desk.intake.run(),
             desk.effects.run(),
-            desk.reconciler.run(),
+            led(url, "reconciler", desk.reconciler.run),
         )
         async with _together(loops):
             yield desk
