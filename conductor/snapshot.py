@@ -44,6 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         required_approvals: How many approvals on GitHub the base demands.
         requires_code_owners: The base demands an approval by an owner of each changed path.
         requires_up_to_date: The base demands that the head contains it.
+        self_review: The rig's reviewer has the author's account, so that GitHub takes no approval of it.
     """
 
     repository_id: int
@@ -77,3 +78,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     required_approvals: int = 0
     requires_code_owners: bool = False
     requires_up_to_date: bool = False
+    self_review: bool = False

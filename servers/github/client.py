@@ -16,6 +16,7 @@ from requests.exceptions import RequestException, Timeout
 
 from servers.github.accounts import Account, GitToken, account
 from servers.github.failures import FAILURES, meaning
+from servers.github.kept import Kept
 from servers.github.queries import graphql
 from servers.github.settings import IDENTITIES, GitHubSettings, Identity
 from servers.kit.clock import Clock, SystemClock
@@ -32,6 +33,7 @@ class GitHub:
     def __init__(self, settings: GitHubSettings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
+        self.kept = Kept(self.clock)
         self._pool = ThreadPoolExecutor(settings.github_threads, thread_name_prefix="github")
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self._accounts: dict[Identity, Account] = {

@@ -147,6 +147,8 @@ class Review(BaseModel):
     author: str
     state: Literal["approved", "changes_requested", "commented"]
     head_sha: str = Field(description="The commit that was reviewed")
+    bot: bool = Field(default=False, description="Whether an App said it")
+    ours: bool = Field(default=False, description="Whether the rig posted it")
     body: str = Field(description="Up to 4,000 characters")
 
 
@@ -177,7 +179,10 @@ class Snapshot(BaseModel):
     head_ref: str
     fork: bool = Field(description="Whether the head branch is in another repository")
     base_ref: str
-    base_sha: str
+    base_sha: str = Field(description="The newest commit of the base branch")
+    behind: bool | None = Field(
+        default=None, description="Whether the base has commits that the head lacks; null where not known"
+    )
     mergeable: Literal["mergeable", "conflicting", "unknown"]
     labels: list[str]
     closes: list[str] = Field(description="Issues that merging closes, as owner/repo#12")
@@ -188,7 +193,17 @@ class Snapshot(BaseModel):
     files_changed: int
     merged_sha: str | None
     merged_by: str | None
+    merge_queue: bool = Field(default=False, description="Whether the base lands only what its queue has taken")
     in_merge_queue: bool
+    required_checks: list[str] = Field(
+        default_factory=list[str], description="What the base demands, reported or not"
+    )
+    required_approvals: int = Field(default=0, description="Approvals that the base demands")
+    requires_code_owners: bool = Field(default=False, description="Whether the base demands its owners' approval")
+    requires_up_to_date: bool = Field(default=False, description="Whether the head must contain the base")
+    self_review: bool = Field(
+        default=False, description="Whether the rig's reviewer is the author, so that GitHub takes no approval of it"
+    )
     log_tail: str | None = Field(description="Output of failing checks, the last 4,000 characters")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from github.Repository import Repository as GitHubRepository
 
@@ -14,6 +15,7 @@ from servers.github.client import Repo
 from servers.github.failures import FAILURES
 from servers.github.marks import has_mark
 from servers.github.models import Check, ChecksState, CheckState, PullRequestState, Review, Snapshot, Thread
+from servers.github.protections import Demands, demands, is_behind, of_update_rule, together
 from servers.github.trees import Json, child, children
 from servers.kit.errors import Conflict, NotFound, TooLarge
 
@@ -73,8 +75,37 @@ async def take(repo: Repo, number: int) -> Snapshot:
         read = await _read(repo, number)
     failing = [c for c in read.contexts if context_state(c) == "failure"]
     log_tail = await repo.run(lambda opened: _log_tail(opened, failing)) if failing else None
-    reviewer = await repo.github.repository(repo.name, "review").login() if read.threads else ""
-    return _snapshot(repo.name, number, read, log_tail, reviewer)
+    reviewer = await repo.github.repository(repo.name, "review").login()
+    return _snapshot(repo.name, number, read, log_tail, reviewer, await _ground(repo, read.pull))
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """The base as the pull request stands to it."""
+
+    demands: Demands
+    behind: bool | None
+
+
+async def _ground(repo: Repo, pull: Json) -> _Ground:
+    """Asked for only while it matters, which is as long as the pull request is open."""
+    if pull["state"] != "OPEN" or not child(pull, "baseRef"):
+        return _Ground(Demands(), None)
+    told, behind = await asyncio.gather(demands(repo, pull["baseRefName"]), _behind(repo, pull))
+    shown = of_update_rule(child(pull, "baseRef", "refUpdateRule"))
+    graph = Demands(up_to_date=pull["mergeStateStatus"] == "BEHIND", merge_queue=pull["isMergeQueueEnabled"])
+    return _Ground(together(told, shown, graph), behind)
+
+
+async def _behind(repo: Repo, pull: Json) -> bool | None:
+    if pull["mergeStateStatus"] == "BEHIND":
+        return True
+    return await is_behind(repo, _base_sha(pull), pull["headRefOid"])
+
+
+def _base_sha(pull: Json) -> str:
+    """Where the base branch is now: `baseRefOid` is where it was when GitHub last looked."""
+    return child(pull, "baseRef", "target").get("oid") or pull["baseRefOid"]
 
 
 async def _read(repo: Repo, number: int) -> _Read:
@@ -113,7 +144,9 @@ def _contexts(pull: Json) -> Json:
     return child(_last_commit(pull), "statusCheckRollup", "contexts")
 
 
-def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None, reviewer: str) -> Snapshot:
+def _snapshot(
+    repository: str, number: int, read: _Read, log_tail: str | None, reviewer: str, ground: _Ground
+) -> Snapshot:
     pull = read.pull
     # Checks of another commit than the head would prove nothing about it.
     checks = [_check(context) for context in read.contexts] if read.shows_head else []
@@ -132,7 +165,8 @@ def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None, r
         head_ref=pull["headRefName"],
         fork=pull["isCrossRepository"],
         base_ref=pull["baseRefName"],
-        base_sha=pull["baseRefOid"],
+        base_sha=_base_sha(pull),
+        behind=ground.behind,
         mergeable=_MERGEABLE.get(pull["mergeable"], "unknown"),
         labels=[label["name"] for label in children(pull, "labels", "nodes")],
         closes=[_reference(issue) for issue in children(pull, "closingIssuesReferences", "nodes")],
@@ -148,8 +182,20 @@ def _snapshot(repository: str, number: int, read: _Read, log_tail: str | None, r
         merged_sha=pull["mergeCommit"]["oid"] if state == "merged" and pull["mergeCommit"] else None,
         merged_by=actor(pull["mergedBy"]) if pull["mergedBy"] else None,
         in_merge_queue=pull["isInMergeQueue"],
+        self_review=actor(pull["author"]) == reviewer,
+        **_demanded(ground.demands),
         log_tail=log_tail,
     )
+
+
+def _demanded(demands: Demands) -> dict[str, Any]:
+    return {
+        "merge_queue": demands.merge_queue,
+        "required_checks": list(demands.checks),
+        "required_approvals": demands.approvals,
+        "requires_code_owners": demands.code_owners,
+        "requires_up_to_date": demands.up_to_date,
+    }
 
 
 def actor(account: Json | None) -> str:
@@ -170,6 +216,8 @@ def _review(review: Json) -> Review:
         state=_OPINIONS[review["state"]],
         head_sha=review["commit"]["oid"],
         body=(review["body"] or "")[:BODY_LIMIT],
+        bot=child(review, "author").get("__typename") == "Bot",
+        ours=has_mark(review["body"] or ""),
     )
 
 

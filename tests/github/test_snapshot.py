@@ -181,3 +181,49 @@ def test_a_bots_login_is_written_as_rest_writes_it() -> None:
     assert actor({"__typename": "Bot", "login": "rig-dev[bot]"}) == "rig-dev[bot]"
     assert actor({"__typename": "User", "login": "ada"}) == "ada"
     assert actor(None) == "ghost"
+
+
+async def test_what_the_base_demands_is_told_to_whoever_may_not_read_its_protection(rig: Rig) -> None:
+    await rig.double.protect(
+        TALLY,
+        branch="main",
+        required_checks=["tests", "build"],
+        required_reviews=2,
+        strict=True,
+        merge_queue=True,
+        code_owners=True,
+    )
+    pull = await rig.pull()
+    seen = await _snapshot(rig, pull["number"])
+    assert seen["required_checks"] == ["build", "tests"]
+    assert seen["required_approvals"] == 2
+    assert (seen["requires_code_owners"], seen["requires_up_to_date"], seen["merge_queue"]) == (True, True, True)
+    assert not seen["self_review"]
+
+
+async def test_a_base_without_protection_demands_nothing(rig: Rig) -> None:
+    seen = await _snapshot(rig, (await rig.pull())["number"])
+    assert (seen["required_checks"], seen["required_approvals"], seen["merge_queue"]) == ([], 0, False)
+    assert not seen["requires_up_to_date"]
+
+
+async def test_the_head_is_behind_once_the_base_moves_on(rig: Rig) -> None:
+    pull = await rig.pull()
+    before = await _snapshot(rig, pull["number"])
+    moved = await rig.double.push_files(TALLY, "main", {"other.txt": "x\n"}, login="ada")
+    after = await _snapshot(rig, pull["number"])
+    assert (before["behind"], after["behind"]) == (False, True)
+    assert after["base_sha"] == moved != before["base_sha"]
+
+
+async def test_an_opinion_says_whether_the_rig_or_an_app_gave_it(rig: Rig) -> None:
+    pull = await rig.pull()
+    review = {"number": pull["number"], "head_sha": pull["head_sha"], "body": "Fine."}
+    await (await rig.reviewer()).call("post_review", repository=TALLY, **review, verdict="approve", key="one")
+    path = f"/repos/{TALLY}/pulls/{pull['number']}/reviews"
+    await rig.double.api("POST", path, "ada", {"event": "APPROVE", "body": ""})
+    seen = await _snapshot(rig, pull["number"])
+    assert {(r["author"], r["bot"], r["ours"]) for r in seen["reviews"]} == {
+        ("rig-review[bot]", True, True),
+        ("ada", False, False),
+    }

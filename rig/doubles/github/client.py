@@ -84,7 +84,7 @@ class GitHubDouble:
         await self.admin("POST", f"/repositories/{repository}/permissions", {"login": login, "role": role})
 
     async def protect(self, repository: str, **protection: Any) -> None:
-        """branch, required_checks, required_reviews, strict, merge_queue, restrict_pushes."""
+        """branch, required_checks, required_reviews, strict, merge_queue, restrict_pushes, code_owners."""
         await self.admin("POST", f"/repositories/{repository}/protection", protection)
 
     async def add_webhook(

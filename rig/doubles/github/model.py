@@ -241,6 +241,7 @@ class Protection:
     strict: bool = False
     merge_queue: bool = False
     restrict_pushes: bool = False
+    code_owners: bool = False
 
 
 @dataclass

@@ -118,6 +118,7 @@ class SeedProtection(Strict):
     strict: bool = False
     merge_queue: bool = False
     restrict_pushes: bool = False
+    code_owners: bool = False
 
 
 class Seed(Strict):
@@ -233,6 +234,11 @@ async def push_files(
 
 def protect(repo: Repository, seed: SeedProtection) -> None:
     held = Protection(
-        seed.required_checks, seed.required_reviews, seed.strict, seed.merge_queue, seed.restrict_pushes
+        seed.required_checks,
+        seed.required_reviews,
+        seed.strict,
+        seed.merge_queue,
+        seed.restrict_pushes,
+        seed.code_owners,
     )
     repo.protections[seed.branch] = held

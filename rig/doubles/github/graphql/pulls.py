@@ -38,6 +38,7 @@ plain(
     additions=lambda at: at.item.stats.additions,
     deletions=lambda at: at.item.stats.deletions,
     changedFiles=lambda at: at.item.stats.changed_files,
+    isMergeQueueEnabled=lambda at: bool((held := at.repo.protections.get(at.item.base_ref)) and held.merge_queue),
     isInMergeQueue=lambda at: at.item.queue_entry is not None,
     mergeQueueEntry=lambda at: queue_entry(at) if at.item.queue_entry else None,
 )
@@ -53,6 +54,21 @@ plain(
     state=lambda at: "QUEUED",
     position=lambda at: 1,
     pullRequest=lambda at: Node("PullRequest", at),
+)
+
+
+@resolves("Ref", "refUpdateRule")
+def _update_rule(context: Context, at: At, arguments: Json) -> Node | None:
+    held = at.repo.protections.get(at.item)
+    return Node("RefUpdateRule", (at.item, held)) if held else None
+
+
+plain(
+    "RefUpdateRule",
+    pattern=lambda at: at[0],
+    requiredStatusCheckContexts=lambda at: at[1].required_checks,
+    requiredApprovingReviewCount=lambda at: at[1].required_reviews or None,
+    requiresCodeOwnerReviews=lambda at: at[1].code_owners,
 )
 
 

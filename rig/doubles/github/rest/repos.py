@@ -117,7 +117,8 @@ async def put_protection(call: Call) -> Answer:
     count = int(reviews.get("required_approving_review_count", 1)) if reviews else 0
     contexts = [*cast(list[str], wanted.get("contexts") or [])]
     contexts += [str(each["context"]) for each in cast(list[Json], wanted.get("checks") or [])]
-    made = Protection(contexts, count, bool(wanted.get("strict")), restrict_pushes=True)
+    owners = bool(reviews.get("require_code_owner_reviews"))
+    made = Protection(contexts, count, bool(wanted.get("strict")), restrict_pushes=True, code_owners=owners)
     call.repository.protections[name] = made
     return _protection(call, name, made)
 
@@ -145,7 +146,7 @@ def _protection(call: Call, name: str, held: Protection) -> Json:
         shape["required_pull_request_reviews"] = {
             "url": f"{url}/required_pull_request_reviews",
             "dismiss_stale_reviews": False,
-            "require_code_owner_reviews": False,
+            "require_code_owner_reviews": held.code_owners,
             "required_approving_review_count": held.required_reviews,
         }
     return shape
@@ -169,8 +170,8 @@ def _rules(held: Protection) -> list[Json]:
         parameters = {"required_status_checks": checks, "strict_required_status_checks_policy": held.strict}
         rules.append({"type": "required_status_checks", "parameters": parameters})
     if held.required_reviews:
-        flags = ("dismiss_stale_reviews_on_push", "require_code_owner_review", "require_last_push_approval")
-        parameters = dict.fromkeys((*flags, "required_review_thread_resolution"), False)
+        flags = ("dismiss_stale_reviews_on_push", "require_last_push_approval", "required_review_thread_resolution")
+        parameters: Json = dict.fromkeys(flags, False) | {"require_code_owner_review": held.code_owners}
         count = {"required_approving_review_count": held.required_reviews}
         rules.append({"type": "pull_request", "parameters": parameters | count})
     if held.merge_queue:
