@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conductor.events import Comment, Kind, Priority
+from conductor.deployments import Plan, Rollout
+from conductor.events import Comment, Kind, Priority, Step
 from conductor.gate import Policy
 from conductor.snapshot import Snapshot
 
@@ -42,6 +43,7 @@ class ObservePullRequest:
 
     pull: Snapshot
     policy: Policy = field(default_factory=Policy)
+    deploys: list[Step] = field(default_factory=list[Step])
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ class Complete(Held):
 
 @dataclass(frozen=True)
 class Release(Held):
+    """Give the work back; `parked` where something more urgent was asked of the holder."""
+
     reason: str
+    parked: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,56 @@ class ExpireLease:
 
 
 @dataclass(frozen=True)
+class Park:
+    """The holder of this fence was told to make room for something more urgent and did not."""
+
+    fence: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class NoticeStandstill:
+    """For so many minutes nothing happened: under this fence, or without a holder where it is None."""
+
+    minutes: float
+    fence: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordSpend:
+    """So many US dollars were spent on the issue since it last got on."""
+
+    usd: float
+
+
+@dataclass(frozen=True)
+class PauseRepository:
+    """Failures of one class pile up in the issue's repository."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class RecordMerged:
     head: str
     sha: str
     by: str
+    deploys: list[Step] = field(default_factory=list[Step])
+
+
+@dataclass(frozen=True)
+class ObserveRollout:
+    """GitHub shows this of what was done with the merged commit, and the policy waits for that."""
+
+    rollout: Rollout
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class ObserveRepository:
+    """The repository is called so now."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -186,6 +237,7 @@ class DecideGate:
 Command = (
     ObserveIssue | ObservePullRequest | Assign | StartWork | ReportBranch | ReportPullRequest | ReportGuardBlocked
     | Complete | Release | ReportStuck | SubmitReview | ExpireLease | RecordMerged | RecordMergeRefused
-    | RecordEffectFailed
+    | RecordEffectFailed | Park | NoticeStandstill | RecordSpend | PauseRepository
+    | ObserveRollout | ObserveRepository
     | Approve | Prioritize | Cancel | Reassign | DecideGate
 )  # fmt: skip

@@ -7,8 +7,10 @@ from typing import assert_never
 from conductor import commands as c
 from conductor import events as e
 from conductor.assign import assign
+from conductor.breakers import overspent, same_failure, stood_still
 from conductor.by_person import by_person
-from conductor.claimed import by_holder, expire
+from conductor.claimed import by_holder, expire, noticed, park
+from conductor.deployments import awaiting, observe_rollout
 from conductor.evolve import fold
 from conductor.gate import Merge, Refuse, Wait, gate
 from conductor.issue import Issue
@@ -26,9 +28,11 @@ def decide(issue: Issue, command: c.Command, limits: Limits = DEFAULTS) -> list[
     Raises:
         Refused: The command is not allowed now; the message says why and what to do.
     """
-    events = _decide(issue, command, limits)
+    deploys = command.deploys if isinstance(command, c.ObservePullRequest | c.RecordMerged) else []
+    events = awaiting(_decide(issue, command, limits), deploys)
     after = fold(events, issue)  # refuses what the lifecycle does not know
-    return events + _green_again(after)
+    stop = same_failure(events, after, limits)
+    return [*events, *stop] if stop else events + _green_again(after)
 
 
 def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:
@@ -41,17 +45,32 @@ def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:
             return assign(issue, command)
         case c.ExpireLease():
             return expire(issue, command, limits)
+        case c.Park():
+            return park(issue, command)
+        case c.NoticeStandstill(fence=None):
+            return stood_still(issue, command)
+        case c.NoticeStandstill():
+            return noticed(issue, command, limits)
+        case c.RecordSpend():
+            return overspent(issue, command, limits)
+        case c.PauseRepository(reason=reason):
+            over = issue.status in TERMINAL or issue.status == "new"
+            return [] if over else [e.RigPaused(scope=issue.repository, by="conductor", reason=reason)]
         case c.RecordMerged():
             return _merged(issue, command)
+        case c.ObserveRollout(rollout=rollout, plan=plan):
+            return observe_rollout(issue, rollout, plan)
+        case c.ObserveRepository(name=name):
+            known = issue.status == "new" or name == issue.repository
+            return [] if known else [e.RepositoryRenamed(repository=name, before=issue.repository)]
         case c.RecordMergeRefused(head=head, reasons=reasons):
             pull = issue.pull_request
             current = issue.status == "merging" and pull is not None and pull.head == head
             return [e.MergeGateWaiting(head=head, reasons=reasons)] if current else []
         case c.RecordEffectFailed(effect=effect, error=error):
             over = issue.status in TERMINAL or issue.status in ("new", "escalated")
-            return (
-                [] if over else [e.Escalated(cause=f"The rig could not {effect.replace('_', ' ')}.", evidence=error)]
-            )
+            cause = f"The rig could not {effect.replace('_', ' ')}."
+            return [] if over else [e.Escalated(cause=cause, evidence=error, brake="effect")]
         case c.Approve() | c.Prioritize() | c.Cancel() | c.Reassign() | c.DecideGate():
             return by_person(issue, command)
         case _:
@@ -78,7 +97,8 @@ def _with_caps(issue: Issue, events: list[e.Event], command: c.ObservePullReques
     """Add what follows from an observation: an escalation where a loop is at its cap, else the gate's verdict."""
     after = fold(events, issue)
     if after.status == "changes_requested" and after.ci_failures > limits.ci_failures and after.rework == "ci_failed":
-        return [*events, e.Escalated(cause=f"CI failed {after.ci_failures} times.", evidence=after.feedback)]
+        cause = f"CI failed {after.ci_failures} times."
+        return [*events, e.Escalated(cause=cause, evidence=after.feedback, brake="ci_failures")]
     if after.status != "ready_to_merge":
         return events
     verdict = gate(after, command.pull, command.policy)

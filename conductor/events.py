@@ -15,6 +15,7 @@ from servers.kit.errors import NotFound
 Priority = Literal["critical", "high", "normal"]
 Kind = Literal["implement", "review", "rework", "verify"]
 Block = Literal["dependencies", "sub_issues", "cycle", "pull_request", "questions"]
+Step = Literal["staging", "smoke", "e2e", "production"]
 Why = Literal["ci_failed", "changes_requested", "merge_conflict"]
 
 
@@ -209,6 +210,7 @@ class HumanGateRejected(Event, frozen=True, kw_only=True):
 class MergeGateWaiting(Event, frozen=True, kw_only=True):
     head: str
     reasons: list[str]
+    people: bool = False
 
 
 class MergeGatePassed(Event, frozen=True, kw_only=True):
@@ -220,6 +222,7 @@ class Merged(Event, frozen=True, kw_only=True):
     head: str
     sha: str
     by: str = ""
+    deploys: list[Step] = []
 
 
 # Deploy
@@ -228,29 +231,35 @@ class Merged(Event, frozen=True, kw_only=True):
 class DeployedStaging(Event, frozen=True, kw_only=True):
     sha: str
     url: str = ""
+    run: str = ""
 
 
 class SmokePassed(Event, frozen=True, kw_only=True):
     sha: str
+    run: str = ""
 
 
 class SmokeFailed(Event, frozen=True, kw_only=True):
     sha: str
+    run: str = ""
     log: str = ""
 
 
 class E2ePassed(Event, frozen=True, kw_only=True):
     sha: str
+    run: str = ""
 
 
 class E2eFailed(Event, frozen=True, kw_only=True):
     sha: str
+    run: str = ""
     log: str = ""
 
 
 class DeployedProduction(Event, frozen=True, kw_only=True):
     sha: str
     url: str = ""
+    run: str = ""
 
 
 class Verified(Event, frozen=True, kw_only=True):
@@ -330,6 +339,11 @@ class MessageSent(Event, frozen=True, kw_only=True):
 
 class MilestoneComplete(Event, frozen=True, kw_only=True):
     name: str
+
+
+class RepositoryRenamed(Event, frozen=True, kw_only=True):
+    repository: str
+    before: str = ""
 
 
 class RigPaused(Event, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from conductor import events as e
-from conductor.issue import Holder, Issue, PullRequest
+from conductor.breakers import failure_class
+from conductor.issue import Holder, Issue, PullRequest, opinion
 from conductor.lifecycle import next_status
 
 _SLUG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -22,7 +23,10 @@ def evolve(issue: Issue, event: e.Event) -> Issue:
         IllegalTransition: The lifecycle has no such step from here.
     """
     status = next_status(issue.status, event.type)
-    return msgspec.structs.replace(issue, **_changes(issue, event) | {"status": status})
+    changes = _changes(issue, event) | {"status": status}
+    if name := failure_class(event):
+        changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
+    return msgspec.structs.replace(issue, **changes)
 
 
 def fold(events: Iterable[e.Event], start: Issue | None = None) -> Issue:
@@ -41,6 +45,8 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
         case e.ReviewAssigned(agent=agent, instance=instance, boot=boot, fence=fence, run=run):
             holder = Holder(kind="review", agent=agent, instance=instance, boot=boot, fence=fence, run=run)
             return {"holder": holder, "fence": fence}
+        case e.IssueUnassigned(agent=agent, reason="parked"):
+            return {"holder": None, "parked": agent if _writes(issue) else issue.parked}
         case e.IssueUnassigned():
             return {"holder": None}
         case e.LeaseExpired(agent=agent):
@@ -49,15 +55,18 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
             return _struck(issue, agent, f"{reason}\n{evidence}".strip())
         case e.BranchCreated(branch=branch, fence=fence):
             return {"branch": branch, "branched": fence}
-        case e.Escalated(cause=cause):
-            return {"escalation": cause, "holder": None}
+        case e.Escalated(cause=cause, brake=brake):
+            return {"escalation": cause, "brake": brake, "holder": None}
         case e.EscalationDecided(labelling=labelling):
-            counts: dict[str, Any] = {"strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0}
-            return _afresh(issue) | {"escalation": "", "labelling": labelling or issue.labelling, **counts}
+            return _afresh(issue) | {"labelling": labelling or issue.labelling, **_DECIDED}
         case e.IssueCancelled():
             return {"holder": None}
         case _:
             return _about_pull_request(issue, event)
+
+
+def _writes(issue: Issue) -> bool:
+    return issue.holder is not None and issue.holder.kind != "review"
 
 
 def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
@@ -69,8 +78,9 @@ def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
 
 
 def _afresh(issue: Issue) -> dict[str, Any]:
-    """Tried again after a person closed the pull request: a new attempt on a branch of its own."""
-    if issue.pull_request is None or not issue.pull_request.closed:
+    """Tried again after a person closed the pull request, or it was not ours: a new attempt on a branch of its own."""
+    pull = issue.pull_request
+    if pull is None or not (pull.closed or issue.brake == "foreign_pull_request"):
         return {}
     attempt = issue.attempt + 1
     branch = branch_name(issue.number, issue.title, attempt)
@@ -90,7 +100,8 @@ def _assigned(issue: Issue, event: e.IssueAssigned) -> dict[str, Any]:
         kind=event.kind, agent=event.agent, instance=event.instance, boot=event.boot, fence=event.fence, run=event.run
     )
     changes = {"holder": holder, "fence": event.fence, "authors": authors, "last_author": event.agent}
-    return changes | {"runs": [*issue.runs, event.run], "attempt": event.attempt, "branch": event.branch}
+    went = {"runs": [*issue.runs, event.run], "attempt": event.attempt, "branch": event.branch, "parked": None}
+    return changes | went
 
 
 def _struck(issue: Issue, agent: str, evidence: str) -> dict[str, Any]:
@@ -112,7 +123,8 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {"pull_request": _pull(issue, checks="passed")}
         case e.PrClosed():
             words = issue.escalation or "The pull request was closed without being merged."
-            return {"pull_request": _pull(issue, closed=True), "holder": None, "escalation": words}
+            asks = {"escalation": words, "brake": issue.brake or "pull_request_closed"}
+            return {"pull_request": _pull(issue, closed=True), "holder": None, **asks}
         case e.CiFailed(log=log):
             failed = _pull(issue, checks="failed", approved_by=None)
             return {**_asked(issue, "ci_failed", log), "ci_failures": issue.ci_failures + 1, "pull_request": failed}
@@ -122,6 +134,8 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {**_asked(issue, "merge_conflict", words), "pull_request": conflicting}
         case e.ReviewPassed(agent=agent):
             return {"pull_request": _pull(issue, approved_by=agent), "reviews": issue.reviews + 1, **_NO_STRIKES}
+        case e.ReviewDisputed(fence=None):
+            return _objected(issue, event)
         case e.ReviewDisputed(summary=summary, comments=comments):
             return {
                 "rework": "changes_requested",
@@ -137,19 +151,54 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {"human_gate": [], "human_ok": head}
         case e.HumanGateRejected(note=note):
             return {"human_gate": [], "rework": "changes_requested", "feedback": note}
-        case e.MergeGateWaiting(reasons=reasons):
-            return {"waiting_for": reasons}
+        case e.MergeGateWaiting(reasons=reasons, people=people):
+            return {"waiting_for": reasons, "waits_for_people": people}
         case e.MergeGatePassed() | e.IssueDone():
-            return {"waiting_for": []}
-        case e.Merged(sha=sha):
-            return {"merged": sha, "waiting_for": [], "holder": None}
+            return {"waiting_for": [], "waits_for_people": False}
+        case e.Merged(sha=sha, deploys=deploys):
+            return {"merged": sha, "deploys": deploys, "waiting_for": [], "holder": None}
+        case e.Verified():
+            return {"escalation": ""}
+        case e.RepositoryRenamed(repository=repository):
+            return {"repository": repository}
+        case _:
+            return _deployed(issue, event)
+
+
+def _deployed(issue: Issue, event: e.Event) -> dict[str, Any]:
+    match event:
+        case e.DeployedStaging(run=run):
+            return {"deployed": {**issue.deployed, "staging": f"passed {run}"}}
+        case e.DeployedProduction(run=run):
+            return {"deployed": {**issue.deployed, "production": f"passed {run}"}}
+        case e.SmokePassed(run=run) | e.SmokeFailed(run=run):
+            went = "passed" if isinstance(event, e.SmokePassed) else "failed"
+            return {"deployed": {**issue.deployed, "smoke": f"{went} {run}"}}
+        case e.E2ePassed(run=run) | e.E2eFailed(run=run):
+            went = "passed" if isinstance(event, e.E2ePassed) else "failed"
+            return {"deployed": {**issue.deployed, "e2e": f"{went} {run}"}}
         case _:
             return {}
 
 
 # A new head answers what was asked for, and work that moved on has no strikes.
 _NO_STRIKES: dict[str, Any] = {"strikes": 0, "struck": [], "evidence": ""}
-_NEW_HEAD: dict[str, Any] = {"rework": None, "feedback": "", "comments": [], "waiting_for": [], **_NO_STRIKES}
+_NEW_HEAD: dict[str, Any] = {
+    "rework": None, "feedback": "", "comments": [], "waiting_for": [], "waits_for_people": False, **_NO_STRIKES,
+}  # fmt: skip
+# A person's decision outweighs everything that led to it.
+_DECIDED: dict[str, Any] = {
+    "escalation": "", "brake": "", "strikes": 0, "struck": [], "reviews": 0, "ci_failures": 0, "failures": {},
+}  # fmt: skip
+
+
+def _objected(issue: Issue, event: e.ReviewDisputed) -> dict[str, Any]:
+    """Somebody outside the rig asks for changes: rework with their words, which no cap counts."""
+    heard = [*issue.heard, opinion(event.agent, event.head, event.summary)]
+    changes = {"comments": [*issue.comments, *event.comments], "pull_request": _pull(issue, approved_by=None)}
+    return _asked(issue, "changes_requested", f"{event.agent} asks for changes: {event.summary}".strip()) | changes | {
+        "heard": heard
+    }
 
 
 def _asked(issue: Issue, why: e.Why, words: str) -> dict[str, Any]:

@@ -138,10 +138,14 @@ class Intake:
         return dict(zip(sightings, cast("list[str | Exception | None]", results), strict=True))
 
     async def _finish(
-        self, row: Any, found: list[Sighting] | str, outcomes: dict[Sighting, str | Exception | None]
+        self,
+        row: Any,
+        found: list[Sighting] | str | InvalidInput,
+        outcomes: dict[Sighting, str | Exception | None],
     ) -> None:
-        if isinstance(found, str):
-            await self._set("finish_delivery", row["guid"], "failed", found)
+        if not isinstance(found, list):
+            state = "ignored" if isinstance(found, str) else "failed"
+            await self._set("finish_delivery", row["guid"], state, str(found))
             return
         results = [outcomes[sighting] for sighting in found]
         errors = [result for result in results if isinstance(result, Exception)]
@@ -154,18 +158,19 @@ class Intake:
         else:
             reasons = [result for result in results if isinstance(result, str)]
             ignored = len(reasons) == len(results)
-            words = " ".join(reasons) or (f"{row['event']} does not concern the rig." if ignored else None)
-            await self._set("finish_delivery", row["guid"], "ignored" if ignored else "done", words)
+            await self._set(
+                "finish_delivery", row["guid"], "ignored" if ignored else "done", " ".join(reasons) or None
+            )
 
     async def _set(self, query: str, guid: str, what: str | float, words: str | None) -> None:
         await self.store.persist(SQL[query], guid, what, words and storable(words))
 
 
-def _translated(event: str, payload: bytes) -> list[Sighting] | str:
+def _translated(event: str, payload: bytes) -> list[Sighting] | str | InvalidInput:
     try:
         return translate(event, parse(payload))
     except InvalidInput as error:
-        return str(error)
+        return error
 
 
 def routes() -> list[Route]:

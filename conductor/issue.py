@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
+from zlib import crc32
 
 import msgspec
 
-from conductor.events import Comment, Kind, Priority, Why
+from conductor.events import Comment, Kind, Priority, Step, Why
 
 Status = Literal[
     "new", "queued", "blocked", "assigned", "in_progress", "in_review", "changes_requested", "awaiting_human",
@@ -52,6 +53,13 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
         strikes: Failed attempts at the current piece of work.
         rework: Why the author has to go on, and with what words.
         human_ok: The head at which a person opened the human gate.
+        waits_for_people: Whether what the gate waits for is a person's to give.
+        failures: How often each class of failure happened; only a person's decision starts the count anew.
+        brake: What stopped the rig here, while a person is asked.
+        parked: Whoever had to leave the work for something more urgent; it goes on with it first.
+        deploys: What has to happen to the merged commit before the issue is done, by the policy at the merge.
+        deployed: How each of these went last, and in which try.
+        heard: Reviews by people outside the rig that were made rework of.
     """
 
     status: Status = "new"
@@ -86,8 +94,15 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: list[str] = []
     human_gate: list[str] = []
     human_ok: str | None = None
+    waits_for_people: bool = False
     escalation: str = ""
+    brake: str = ""
+    failures: dict[str, int] = {}
+    parked: str | None = None
+    heard: list[str] = []
     merged: str | None = None
+    deploys: list[Step] = []
+    deployed: dict[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -102,6 +117,11 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 def stream_of(repository_id: int, number: int) -> str:
     """The stream of an issue, by GitHub's numeric repository id, for repositories get renamed."""
     return f"issue-{repository_id}-{number}"
+
+
+def opinion(author: str, head: str, words: str) -> str:
+    """Names what somebody outside the rig said in a review, so that it is heard once."""
+    return f"{author}@{head[:12]}:{crc32(words.encode()):08x}"
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,12 +156,13 @@ def offer(issue: Issue) -> Offer | None:
         )
     if issue.status in ("queued", "changes_requested"):
         again = pull is not None
+        first = issue.parked or (issue.last_author if again else None)
         return Offer(
             kind="rework" if again else "implement",
             role="dev",
             stack=issue.stack,
             excluded=[],
-            preferred=issue.last_author if again and issue.last_author not in issue.struck else None,
+            preferred=first if first not in issue.struck else None,
             avoided=issue.struck,
         )
     return None

@@ -39,6 +39,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     "BRANCH_CREATED": {status: status for status in _WITH_PULL_REQUEST},
     "PR_CREATED": {
         "queued": "in_review", "assigned": "in_review", "in_progress": "in_review", "stuck": "in_review",
+        "escalated": "escalated", "blocked": "blocked",
     },
     "PR_UPDATED": {
         "assigned": "in_review", "in_progress": "in_review", "in_review": "in_review",
@@ -60,20 +61,22 @@ _STEPS: dict[str, dict[Status, Status]] = {
     },
     "REVIEW_ASSIGNED": {"in_review": "in_review"},
     "REVIEW_PASSED": {"in_review": "ready_to_merge"},
-    "REVIEW_DISPUTED": {"in_review": "changes_requested", "ready_to_merge": "changes_requested"},
+    "REVIEW_DISPUTED": dict.fromkeys(
+        ("in_review", "ready_to_merge", "merging", "awaiting_human", "changes_requested"), "changes_requested"
+    )
+    | {"queued": "queued"},
     "HUMAN_GATE_TRIGGERED": {"ready_to_merge": "awaiting_human"},
     "HUMAN_GATE_APPROVED": {"awaiting_human": "ready_to_merge"},
     "HUMAN_GATE_REJECTED": {"awaiting_human": "changes_requested"},
     "MERGE_GATE_WAITING": {"ready_to_merge": "ready_to_merge", "merging": "ready_to_merge"},
     "MERGE_GATE_PASSED": {"ready_to_merge": "merging"},
-    "MERGED": {**dict.fromkeys(_WITH_PULL_REQUEST, "merging"), "cancelled": "cancelled"},
-    "DEPLOYED_STAGING": {"merging": "deploying", "deploying": "deploying"},
-    "SMOKE_PASSED": {"deploying": "deploying"},
-    "SMOKE_FAILED": {"deploying": "deploying"},
-    "E2E_PASSED": {"deploying": "deploying"},
-    "E2E_FAILED": {"deploying": "deploying"},
-    "DEPLOYED_PRODUCTION": {"merging": "deploying", "deploying": "deploying"},
-    "VERIFIED": {"deploying": "deploying"},
+    "MERGED": {**dict.fromkeys(_WITH_PULL_REQUEST, "deploying"), "cancelled": "cancelled"},
+    **dict.fromkeys(
+        ("DEPLOYED_STAGING", "SMOKE_PASSED", "SMOKE_FAILED", "E2E_PASSED", "E2E_FAILED", "DEPLOYED_PRODUCTION"),
+        {"merging": "deploying", "deploying": "deploying", "escalated": "escalated"},
+    ),
+    "VERIFIED": {"deploying": "deploying", "escalated": "deploying"},
+    "REPOSITORY_RENAMED": {status: status for status in get_args(Status) if status != "new"},
     "ISSUE_DONE": {"merging": "done", "deploying": "done"},
     "AGENT_STUCK": {"assigned": "stuck", "in_progress": "stuck", "in_review": "in_review"},
     "LEASE_EXPIRED": {

@@ -17,7 +17,16 @@ from conductor.issue import READY_LABEL, Issue, stream_of
 from conductor.lifecycle import TERMINAL
 from conductor.look import look
 from conductor.store import Store, connection_of
-from conductor.translate import BaseSeen, HeadSeen, IssueSeen, PullSeen, Sighting
+from conductor.translate import (
+    AccountSeen,
+    BaseSeen,
+    DeploymentSeen,
+    HeadSeen,
+    IssueSeen,
+    PullSeen,
+    RepositorySeen,
+    Sighting,
+)
 from servers.kit.database import load_queries
 from servers.kit.errors import NotFound
 
