@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from conductor import commands as c
@@ -10,6 +12,9 @@ from conductor.evolve import fold
 from conductor.issue import Holder, Issue
 from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, Superseded
+
+
+Reason = Literal["completed", "released", "never_started", "parked"]
 
 
 def holder_of(issue: Issue, command: c.Held) -> Holder:
@@ -52,8 +57,8 @@ def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
             return [e.GuardBlocked(agent=agent, tool=tool, reason=reason)]
         case c.Complete(summary=summary):
             return _complete(issue, holder, summary)
-        case c.Release(reason=reason):
-            return [e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="released", note=reason)]
+        case c.Release(reason=reason, parked=parked):
+            return [_left(holder, "parked" if parked else "released", reason)]
         case c.ReportStuck(reason=reason) if _moot(issue, holder):
             return [_end_moot(holder, reason)]
         case c.ReportStuck(reason=reason, error_class=error_class, evidence=evidence):
@@ -115,7 +120,8 @@ def _review(issue: Issue, review: c.SubmitReview, holder: Holder, limits: Limits
     events: list[e.Event] = [said, done]
     if review.verdict == "request_changes" and issue.reviews + 1 >= limits.reviews:
         cause = f"{issue.reviews + 1} reviews did not lead to an approval."
-        events += [e.ReviewLoopExceeded(rounds=issue.reviews + 1), e.Escalated(cause=cause, evidence=review.summary)]
+        stop = e.Escalated(cause=cause, evidence=review.summary, brake="reviews")
+        events += [e.ReviewLoopExceeded(rounds=issue.reviews + 1), stop]
     return events
 
 
@@ -125,10 +131,28 @@ def expire(issue: Issue, lapse: c.ExpireLease, limits: Limits) -> list[e.Event]:
     if holder is None or holder.fence != lapse.fence:
         return []
     if not lapse.started:
-        return [e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="never_started")]
+        return [_left(holder, "never_started")]
     if _moot(issue, holder):
         return [_end_moot(holder, "The lease ended after the work was over.")]
     return _strike(issue, [e.LeaseExpired(agent=holder.agent, fence=holder.fence)], limits)
+
+
+def park(issue: Issue, ask: c.Park) -> list[e.Event]:
+    """Take the work from a holder who was told to make room and went on; it costs no strike."""
+    holder = issue.holder
+    return [_left(holder, "parked", ask.reason)] if holder and holder.fence == ask.fence else []
+
+
+def noticed(issue: Issue, still: c.NoticeStandstill, limits: Limits) -> list[e.Event]:
+    """A holder that lives but gets nowhere is stuck, unless its work was over already."""
+    holder = issue.holder
+    if holder is None or holder.fence != still.fence:
+        return []
+    words = f"No progress for {still.minutes:g} minutes."
+    if _moot(issue, holder):
+        return [_end_moot(holder, words)]
+    stuck = e.AgentStuck(agent=holder.agent, fence=holder.fence, reason=words, error_class="no_progress")
+    return _strike(issue, [stuck], limits)
 
 
 def _moot(issue: Issue, holder: Holder) -> bool:
@@ -139,14 +163,19 @@ def _moot(issue: Issue, holder: Holder) -> bool:
 
 
 def _end_moot(holder: Holder, note: str) -> e.Event:
-    return e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed", note=note)
+    return _left(holder, "completed", note)
+
+
+def _left(holder: Holder, reason: Reason, note: str = "") -> e.Event:
+    return e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason=reason, note=note)
 
 
 def _strike(issue: Issue, events: list[e.Event], limits: Limits) -> list[e.Event]:
     """Another try after the first strike, a person after the second."""
     after = fold(events, issue)
     if after.strikes >= limits.strikes and after.status in ("queued", "stuck", "in_review"):
-        return [*events, e.Escalated(cause=f"{after.strikes} attempts failed.", evidence=after.evidence)]
+        cause = f"{after.strikes} attempts failed."
+        return [*events, e.Escalated(cause=cause, evidence=after.evidence, brake="strikes")]
     if after.status == "stuck":
         return [*events, e.IssueUnassigned(agent=after.struck[-1], fence=after.fence, reason="released")]
     return events

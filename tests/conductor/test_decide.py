@@ -10,6 +10,7 @@ from conductor import commands as c
 from conductor.decide import decide
 from conductor.issue import Issue, offer
 from conductor.limits import Limits
+from conductor.snapshot import Check
 from servers.kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, types
@@ -217,7 +218,7 @@ def test_ci_that_keeps_failing_is_repaired_three_times_and_then_asks_a_person() 
     issue = h.in_review()
     for n in range(LIMITS.ci_failures + 1):
         assert issue.status == "in_review"
-        issue = do(issue, h.red(issue))
+        issue = do(issue, h.red(issue, checks=[Check(name=f"test-{n}", state="failure")]))
         if n < LIMITS.ci_failures:
             issue = do(issue, h.running(issue, head_sha=f"{n}" * 40))
     assert (issue.status, issue.escalation) == ("escalated", "CI failed 4 times.")
