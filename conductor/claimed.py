@@ -13,7 +13,6 @@ from conductor.issue import Holder, Issue
 from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, Superseded
 
-
 Reason = Literal["completed", "released", "never_started", "parked"]
 
 

@@ -78,7 +78,7 @@ def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
 
 
 def _afresh(issue: Issue) -> dict[str, Any]:
-    """Tried again after a person closed the pull request, or it was not ours: a new attempt on a branch of its own."""
+    """Tried again where the pull request was closed or not ours: a new attempt on a branch of its own."""
     pull = issue.pull_request
     if pull is None or not (pull.closed or issue.brake == "foreign_pull_request"):
         return {}
@@ -194,10 +194,11 @@ _DECIDED: dict[str, Any] = {
 
 def _objected(issue: Issue, event: e.ReviewDisputed) -> dict[str, Any]:
     """Somebody outside the rig asks for changes: rework with their words, which no cap counts."""
-    heard = [*issue.heard, opinion(event.agent, event.head, event.summary)]
-    changes = {"comments": [*issue.comments, *event.comments], "pull_request": _pull(issue, approved_by=None)}
-    return _asked(issue, "changes_requested", f"{event.agent} asks for changes: {event.summary}".strip()) | changes | {
-        "heard": heard
+    words = f"{event.agent} asks for changes: {event.summary}".strip()
+    return _asked(issue, "changes_requested", words) | {
+        "comments": [*issue.comments, *event.comments],
+        "pull_request": _pull(issue, approved_by=None),
+        "heard": [*issue.heard, opinion(event.agent, event.head, event.summary)],
     }
 
 
