@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
@@ -13,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from conductor.openapi import document
 from conductor.toolbox import tools
-from servers.kit.errors import InvalidInput, RigError, TooLarge, Unauthenticated, from_wire
+from servers.kit.errors import Forbidden, InvalidInput, RigError, TooLarge, Unauthenticated, from_wire
 
 MAX_BYTES = 1_000_000
 Arguments = dict[str, Any]
@@ -22,38 +24,62 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class RestRoute:
-    """One door: `names` maps the request's fields to the tool's arguments, `fixed` adds what the path implies."""
+    """One door to a tool.
+
+    Attributes:
+        names: The request's fields, in the query or the JSON body, and the tool's arguments that they are.
+        fixed: Arguments that the path implies.
+        rest: The argument that takes all other fields of the body; without it they are ignored.
+    """
 
     method: str
     path: str
     tool: str
-    names: Mapping[str, str]
-    fixed: Mapping[str, Any]
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rest: str | None = None
 
+
+_REPORT = {"type": "type", "eventType": "type", "claim": "claim", "data": "data"}
+_CLAIM = {"waitSeconds": "wait_seconds", "issue": "issue"}
+_MERGE = {"issue": "issue"}
+_LOG = {"after": "after", "issue": "issue", "agent": "agent", "run": "run", "limit": "limit"}
 
 ROUTES = (
-    RestRoute("POST", "/api/events", "report_event", {}, {}),
-    RestRoute("GET", "/api/events", "list_events", {"after": "after", "limit": "limit"}, {}),
-    RestRoute("GET", "/api/assignments/next", "claim_assignment", {"waitSeconds": "wait_seconds"}, {}),
-    RestRoute("GET", "/api/reviews/next", "claim_assignment", {"waitSeconds": "wait_seconds"}, {"kinds": ["review"]}),
-    RestRoute("GET", "/api/issues", "list_issues", {"repo": "repository", "state": "state", "limit": "limit"}, {}),
-    RestRoute("GET", "/api/issues/{owner}/{repo}/{number:int}", "get_issue", {}, {}),
-    RestRoute("GET", "/api/agents", "list_agents", {}, {}),
-    RestRoute("GET", "/api/costs/summary", "get_costs", {"days": "days"}, {}),
+    RestRoute("POST", "/api/events", "report_event", _REPORT, rest="data"),
+    RestRoute("GET", "/api/events", "list_events", {"after": "after", "limit": "limit"}),
+    RestRoute("GET", "/api/assignments/next", "claim_assignment", _CLAIM),
+    RestRoute("GET", "/api/reviews/next", "claim_assignment", _CLAIM, {"kinds": ["review"]}),
+    RestRoute("GET", "/api/issues", "list_issues", {"repo": "repository", "state": "state", "limit": "limit"}),
+    RestRoute("GET", "/api/issues/{owner}/{repo}/{number}", "get_issue"),
+    RestRoute("GET", "/api/agents", "list_agents"),
+    RestRoute("GET", "/api/usage", "get_costs", {"days": "days"}, {"by": "repository"}),
+    RestRoute("GET", "/api/costs/summary", "get_costs", {"days": "days", "by": "by"}),
+    RestRoute("GET", "/api/execution-logs", "list_log", _LOG),
+    RestRoute("POST", "/api/execution-logs", "report_event", {"claim": "claim"}, {"type": "LOG"}, rest="data"),
+    RestRoute("POST", "/api/merge", "merge_pull_request", _MERGE),
 )
 
 
 def routes() -> list[Route]:
-    """Every REST route of the conductor."""
-    return [Route(r.path, _endpoint(r), methods=[r.method]) for r in ROUTES]
+    """Every REST route of the conductor, and the document that describes them."""
+    paths: defaultdict[str, dict[str, RestRoute]] = defaultdict(dict)
+    for door in ROUTES:
+        paths[door.path][door.method] = door
+    served = [Route(path, _endpoint(doors), methods=[*doors]) for path, doors in paths.items()]
+    return [*served, Route("/api/openapi.json", _describe, methods=["GET"])]
 
 
-def _endpoint(route: RestRoute) -> Any:
+async def _describe(_: Request) -> Response:
+    return JSONResponse(document(ROUTES, await tools.schemas()))
+
+
+def _endpoint(doors: Mapping[str, RestRoute]) -> Any:
     async def endpoint(request: Request) -> Response:
         try:
-            return await _answer(route, request)
+            return await _answer(doors["GET" if request.method == "HEAD" else request.method], request)
         except RigError as error:
-            return JSONResponse({"error": error.code(), "message": str(error)}, error.http_status)
+            return _refusal(error)
 
     return endpoint
 
@@ -61,23 +87,40 @@ def _endpoint(route: RestRoute) -> Any:
 async def _answer(route: RestRoute, request: Request) -> Response:
     if not isinstance(request.scope.get("user"), AuthenticatedUser):
         raise Unauthenticated("Send a token as `Authorization: Bearer …`. Get one with `rig token issue`.")
-    said = dict(request.query_params)
-    _match_agent(said, request)
-    arguments = {to: said[name] for name, to in route.names.items() if name in said} | dict(route.fixed)
-    if {"owner", "repo", "number"} <= set(request.path_params):
-        p = request.path_params
-        arguments["issue"] = f"{p['owner']}/{p['repo']}#{p['number']}"
-    if route.method == "POST":
-        arguments |= await _json(request)
-    result = await tools.call(route.tool, arguments, request.app.state.conductor, _meta(request))
-    return _response(result)
+    said = _query(request) if route.method == "GET" else await _json(request)
+    _match_agent(said.pop("agentId", None), request)
+    arguments = _arguments(route, said) | _issue_of(request.path_params)
+    return _response(await tools.call(route.tool, arguments, request.app.state.conductor, _meta(request)))
 
 
-def _match_agent(said: Arguments, request: Request) -> None:
+def _query(request: Request) -> Arguments:
+    """The fields of the query; one that stands twice, or says null, is more likely a mistake than meant."""
+    said: Arguments = {}
+    for name, value in request.query_params.multi_items():
+        if name in said or value == "null":
+            raise InvalidInput(f"{name[:100]} stands twice or is null. Give it once, or leave it out.")
+        said[name] = value
+    return said
+
+
+def _arguments(route: RestRoute, said: Arguments) -> Arguments:
+    """The request's fields as the tool's arguments; those that it does not know go together into `rest`."""
+    known = {to: said[name] for name, to in route.names.items() if name in said}
+    if route.rest:
+        others = {name: value for name, value in said.items() if name not in route.names}
+        given = cast("Arguments | str | None", known.get(route.rest)) or {}
+        known[route.rest] = others | given if isinstance(given, dict) else given
+    return known | dict(route.fixed)
+
+
+def _issue_of(path: Mapping[str, str]) -> Arguments:
+    return {"issue": f"{path['owner']}/{path['repo']}#{path['number']}"} if path else {}
+
+
+def _match_agent(agent: Any, request: Request) -> None:
     """The original's `agentId` may be given, but it is the token that counts."""
-    agent = said.get("agentId")
-    if agent is not None and agent != request.user.access_token.subject:
-        raise InvalidInput(f"agentId is {agent}, but the token is {request.user.access_token.subject}'s.")
+    if agent not in (None, request.user.access_token.subject):
+        raise Forbidden(f"agentId is {str(agent)[:100]}, but the token is {request.user.access_token.subject}'s.")
 
 
 def _meta(request: Request) -> dict[str, Any]:
@@ -99,9 +142,12 @@ async def _json(request: Request) -> Arguments:
 
 def _response(result: CallToolResult) -> Response:
     if result.is_error:
-        error = from_wire("".join(block.text for block in result.content if isinstance(block, TextContent)))
-        return JSONResponse({"error": error.code(), "message": str(error)}, error.http_status)
+        return _refusal(from_wire("".join(b.text for b in result.content if isinstance(b, TextContent))))
     answer = cast(dict[str, Any], result.structured_content or {})
-    if "assignment" in answer and answer["assignment"] is None:
-        return Response(status_code=204)
-    return JSONResponse(answer.get("assignment") or answer.get("result", answer))
+    if "assignment" in answer:
+        return JSONResponse(answer["assignment"]) if answer["assignment"] else Response(status_code=204)
+    return JSONResponse(answer.get("result", answer))
+
+
+def _refusal(error: RigError) -> Response:
+    return JSONResponse({"error": error.code(), "message": str(error)}, error.http_status)

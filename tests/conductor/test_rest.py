@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from servers.kit.auth import Role
 from tests.conductor.conftest import Claimable
 from tests.conductor.samples import HEAD
 from tests.conductor.serving import Rig
@@ -65,7 +66,7 @@ async def test_a_refusal_has_the_status_of_its_error(rig: Rig, claimable: Claima
     await claimable()
     claim = {"issue": "acme/tally#1", "fence": 1}
     for answer, status, code in (
-        (await get(rig, f"{NEXT}?agentId=somebody-else"), 422, "invalid_input"),
+        (await get(rig, f"{NEXT}?agentId=somebody-else"), 403, "forbidden"),
         (await get(rig, f"{NEXT}?waitSeconds=NaN"), 422, "invalid_input"),
         (await get(rig, f"{NEXT}?waitSeconds=many"), 422, "invalid_input"),
         (await get(rig, NEXT, "service"), 403, "forbidden"),
@@ -90,4 +91,47 @@ async def test_other_methods_and_paths_are_not_served(rig: Rig) -> None:
     headers = rig.bearer("person")
     assert (await rig.http.delete("/api/issues", headers=headers)).status_code == 405
     assert (await rig.http.get("/webhooks/github", headers=headers)).status_code == 405
-    assert (await rig.http.get("/api/issues/acme/tally/one", headers=headers)).status_code == 404
+    assert (await rig.http.get("/api/issues/acme/tally/one", headers=headers)).status_code == 422
+
+
+async def test_the_originals_flat_reports_are_taken_and_their_agent_must_be_the_tokens(rig: Rig) -> None:
+    flat = {
+        "eventType": "TOKEN_USAGE",
+        "agentId": "dev-e",
+        "run": "r",
+        "model": "m",
+        "usd": 2,
+        "issue": "acme/tally#1",
+    }
+    assert (await post(rig, flat)).status_code == 200
+    assert (await post(rig, flat | {"agentId": "review-e"})).status_code == 403
+    [cost] = (await get(rig, "/api/usage")).json()
+    assert (cost["agent"], cost["repository"], cost["usd"]) == ("dev-e", "acme/tally", 2)
+    [by_issue] = (await get(rig, "/api/costs/summary?by=issue")).json()
+    assert by_issue["issue"] == "acme/tally#1"
+
+
+async def test_what_agents_say_is_kept_and_found_by_issue_agent_and_run(rig: Rig, claimable: Claimable) -> None:
+    issue = await claimable()
+    claim = (await get(rig, NEXT)).json()["claim"]
+    said = json.dumps({"claim": claim, "run": "r1", "lines": ["cloning", "done \u0000"]})
+    path = "/api/execution-logs"
+    assert (await rig.http.post(path, content=said, headers=rig.bearer("dev"))).status_code == 200
+    for found in (f"issue={issue.replace('#', '%23').upper()}", "agent=dev-e", "run=r1", "after=0&limit=2"):
+        lines = (await get(rig, f"{path}?{found}")).json()
+        assert [line["text"][:7] for line in lines] == ["cloning", "done ?"], found
+    assert (await get(rig, f"{path}?after={lines[0]['id']}&run=r1")).json() == lines[1:]
+    assert (await get(rig, f"{path}?run=r2")).json() == []
+
+
+async def test_a_merge_is_asked_for_by_people_only(rig: Rig, claimable: Claimable) -> None:
+    body = json.dumps({"issue": await claimable()})
+    roles: dict[Role, int] = {"person": 200, "ops": 200, "dev": 403, "review": 403}
+    for role, status in roles.items():
+        answer = await rig.http.post("/api/merge", content=body, headers=rig.bearer(role))
+        assert answer.status_code == status, role
+
+
+async def test_a_query_that_says_a_thing_twice_or_null_is_refused(rig: Rig) -> None:
+    for query in ("limit=1&limit=2", "issue=null"):
+        assert (await get(rig, f"/api/execution-logs?{query}")).status_code == 422
