@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from agents.errors import Stuck
+from servers.kit import repository
+from servers.kit.errors import InvalidInput
+from servers.kit.repository import FILE, RepositorySettings
 
-FILE = ".rig-agent.yaml"
+__all__ = ["FILE", "GUIDE", "RepositorySettings", "parse"]
 GUIDE = "AGENTS.md"
-
-
-class RepositorySettings(BaseModel):
-    """The keys of `.rig-agent.yaml` that a run needs."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    build_command: str = Field(default="", alias="buildCommand")
-    test_command: str = Field(default="", alias="testCommand")
 
 
 def parse(text: str | None) -> RepositorySettings:
@@ -26,13 +17,7 @@ def parse(text: str | None) -> RepositorySettings:
     Raises:
         Stuck: It is not valid.
     """
-    if not text or not text.strip():
-        return RepositorySettings()
     try:
-        data = yaml.safe_load(text)
-        return RepositorySettings.model_validate(data)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Stuck("repository_config", f"{FILE}:{line}: not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValidationError) as error:
-        raise Stuck("repository_config", f"{FILE} is not valid.", str(error)) from error
+        return repository.parse(text)
+    except InvalidInput as error:
+        raise Stuck("repository_config", str(error).partition("\n")[0], str(error)) from error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
-from yaml.reader import ReaderError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from servers.kit import strict_yaml
 from servers.kit.errors import InvalidInput
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -106,23 +104,9 @@ def parse(text: str, source: str) -> Character:
     Raises:
         InvalidInput: Every mistake, each as `file:line: key: what is wrong`.
     """
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"{source}:{_yaml_line(error, text)}: not valid YAML: {_yaml_problem(error)}") from error
-    except RecursionError as error:
-        raise InvalidInput(f"{source}:1: nested too deeply.") from error
-    if node is None or not isinstance(data, dict):
-        raise InvalidInput(f"{source}:1: a character is a mapping of keys to values.")
-    _refuse_repeated_keys(node, source)
-    try:
-        return Character.model_validate(data)
-    except ValidationError as error:
-        nested = set(cast(dict[str, Any], data)) == {"character"}
-        problems = [_problem(source, node, problem, nested) for problem in error.errors(include_url=False)]
-        said = [said for _, said in sorted(problems, key=lambda one: one[0])]
-        raise InvalidInput("\n".join(dict.fromkeys(said))) from error
+    node, data = strict_yaml.read(text, source, "a character")
+    below = ["character"] if set(data) == {"character"} else []
+    return strict_yaml.validate(Character, data, node, source, "character", below, r"(Http|Stdio)Server")
 
 
 def load(path: Path) -> Character:
@@ -157,73 +141,3 @@ def load_all(folder: Path) -> dict[str, Character]:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a character file, for editors."""
     return Character.model_json_schema(by_alias=True)
-
-
-def _yaml_line(error: yaml.YAMLError, text: str) -> int:
-    if isinstance(error, ReaderError):
-        return text.count("\n", 0, error.position) + 1
-    mark = cast("yaml.Mark | None", getattr(error, "problem_mark", None))
-    return mark.line + 1 if mark else 1
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    return " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split())
-
-
-def _problem(source: str, node: yaml.Node, problem: Any, nested: bool) -> tuple[int, str]:
-    """Its line, and what is said of it."""
-    # pydantic names the members of a union in the location; they are not keys of the file
-    path = [
-        str(part) for part in problem["loc"] if not re.fullmatch(r"(Http|Stdio)Server|function-.*|\[key\]", str(part))
-    ]
-    line = _line_of(node, (["character"] if nested else []) + path)
-    what = "unknown key" if problem["type"] == "extra_forbidden" else str(problem["msg"])
-    return line, f"{source}:{line}: {'.'.join(path) or 'character'}: {what}"
-
-
-def _line_of(node: yaml.Node, path: list[str]) -> int:
-    """The line of the key at `path`, or of the deepest part of it that exists."""
-    line = node.start_mark.line
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = _entry(node, part)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line
-    return line + 1
-
-
-def _entry(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
-    merged: list[yaml.Node] = []
-    for name, value in node.value:
-        if name.value == key:
-            return name, value
-        if name.value == "<<":
-            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-    found = (_entry(base, key) for base in merged if isinstance(base, yaml.MappingNode) and base is not node)
-    return next((entry for entry in found if entry), None)
-
-
-def _refuse_repeated_keys(root: yaml.Node, source: str) -> None:
-    waiting, seen = [root], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue  # an alias; it may even stand within its own anchor
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            _refuse_repeated_key(node, source)
-            waiting += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-
-
-def _refuse_repeated_key(node: yaml.MappingNode, source: str) -> None:
-    names: set[str] = set()
-    for key, _ in node.value:
-        if key.value in names:
-            raise InvalidInput(f"{source}:{key.start_mark.line + 1}: {key.value}: the key stands twice")
-        names.add(key.value)
