@@ -88,11 +88,23 @@ class Handout:
         if not profiles:
             return found
         want = len(wanting) + len(self._batch.issues)  # so many may be taken before the last one chooses
-        keys = ("agent", "role", "stacks", "kinds", "alone", "stream")
-        asked = [dict(zip(keys, p, strict=True)) | {"profile": n, "want": want} for n, p in enumerate(profiles)]
-        for row in await self._connection.fetch(SQL["candidates"], asked, self._affinity):
+        for row in await _candidates(self._connection, profiles, want, self._affinity):
             found[profiles[row["profile"]]].append(_work(row))
         return found
+
+
+async def offered(connection: Connection, request: ClaimRequest, affinity: timedelta, want: int) -> list[Issue]:
+    """What `request` could be given right now, best first and at most `want`; nothing is given."""
+    rows = await _candidates(connection, [_profile(request)], want, affinity)
+    return [_work(row)[1] for row in rows]
+
+
+async def _candidates(
+    connection: Connection, profiles: list[tuple[Any, ...]], want: int, affinity: timedelta
+) -> list[Any]:
+    keys = ("agent", "role", "stacks", "kinds", "alone", "stream")
+    asked = [dict(zip(keys, p, strict=True)) | {"profile": n, "want": want} for n, p in enumerate(profiles)]
+    return await connection.fetch(SQL["candidates"], asked, affinity)
 
 
 def _work(row: Any) -> Work:

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from conductor.batch import SQL, Batch
-from conductor.handout import Handout
+from conductor.handout import Handout, offered
 from conductor.issue import Issue
 from conductor.limits import Limits
 from conductor.records import Append, Appended, Claimed, ClaimRequest, Recorded
@@ -90,6 +90,11 @@ class Store:
         waiting = _Waiting[ClaimRequest, "Claimed | None"](request)
         self._queue.put_nowait(waiting)
         return await waiting.reply
+
+    async def offered(self, request: ClaimRequest, want: int) -> list[Issue]:
+        """What `request` could be given right now, best first and at most `want`; nothing is given."""
+        async with connection_of(self.pool) as connection:
+            return await offered(connection, request, self._affinity, want)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""

@@ -68,10 +68,22 @@ CREATE TABLE claims (
     claimed_at    timestamptz NOT NULL DEFAULT now(),
     heartbeat_at  timestamptz,
     lease_until   timestamptz NOT NULL,
-    step          text NOT NULL DEFAULT ''
+    step          text NOT NULL DEFAULT '',
+    step_at       timestamptz NOT NULL DEFAULT now(),
+    stopping_for  text,
+    stopping_since timestamptz,
+    CHECK ((stopping_for IS NULL) = (stopping_since IS NULL))
 );
 CREATE UNIQUE INDEX claims_one_an_instance ON claims (agent, instance);
 CREATE INDEX claims_by_lease ON claims (lease_until);
+
+-- Which holder was told to make room for a critical issue: one for each, however many heartbeats come at once.
+CREATE TABLE interrupts (
+    critical  text PRIMARY KEY,
+    stream    text NOT NULL,
+    fence     int NOT NULL,
+    told_at   timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE agents (
     agent     text NOT NULL,
@@ -112,6 +124,14 @@ CREATE TABLE deliveries (
     outcome      text
 );
 CREATE INDEX deliveries_waiting ON deliveries (received_at) WHERE state = 'waiting';
+
+-- What GitHub calls the enrolled repositories now; `enrolled` is their name in the settings.
+CREATE TABLE repositories (
+    id        bigint PRIMARY KEY,
+    name      text NOT NULL,
+    enrolled  text NOT NULL
+);
+CREATE INDEX repositories_by_name ON repositories (lower(name));
 
 -- Answers that were given, so that a repeated request gets the same one.
 CREATE TABLE answers (
