@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_waiting"]
+pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_valkey", "tests.fixtures_waiting"]
 
 TESTS = Path(__file__).parent
 FOLDERS = (Path(sys.executable).parent, *TESTS.glob("*/node_modules/.bin"))

@@ -18,6 +18,8 @@ from servers.kit.logs import get
 
 log = get(__name__)
 CHANNEL = "rig_wake"
+NOTIFY = "SELECT pg_notify('rig_wake', payload) FROM unnest($1::text[]) AS payload"
+REFUSED = asyncpg.DataError
 RECONNECT_SECONDS = 0.5
 
 
@@ -85,19 +87,22 @@ class LocalWake:
 
 
 class PostgresWake(LocalWake):
-    """Wake-ups through `LISTEN`/`NOTIFY`; `origin` keeps a process from hearing itself twice."""
+    """Wake-ups through `LISTEN`/`NOTIFY`; `origin` keeps a process from hearing itself twice.
 
-    def __init__(self, execute: Callable[[str, str], Awaitable[object]], origin: str) -> None:
+    Nobody waits for the carrier: `listen` sends what was published, each topic once however often it was.
+    """
+
+    def __init__(self, execute: Callable[[str, list[str]], Awaitable[object]], origin: str) -> None:
         super().__init__()
         self._execute = execute
         self._origin = origin
+        self._outbox: dict[str, None] = {}
+        self._posted = asyncio.Event()
 
     async def publish(self, *topics: str) -> None:
         await super().publish(*topics)
-        with suppress(*LOST, asyncpg.PostgresError):
-            for topic in topics:
-                with suppress(asyncpg.DataError):  # a name that PostgreSQL does not carry must not stop the others
-                    await self._execute("SELECT pg_notify('rig_wake', $1)", f"{self._origin} {topic}")
+        self._outbox.update(dict.fromkeys(topics))
+        self._posted.set()
 
     def heard(self, payload: str) -> None:
         """Handle one notification."""
@@ -105,15 +110,37 @@ class PostgresWake(LocalWake):
         if origin != self._origin:
             self.ring(topic)
 
-    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        self.heard(str(payload))
-
     async def listen(self, url: str) -> None:
-        """Follow the database's notifications for ever, connecting again when the connection breaks."""
+        """Carry wake-ups to and from the database for ever, connecting again when the connection breaks."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send())
+            group.create_task(self._follow(url))
+
+    async def _send(self) -> None:
+        while True:
+            await self._posted.wait()
+            self._posted.clear()
+            topics, self._outbox = list(self._outbox), {}
+            await self.carry([f"{self._origin} {topic}" for topic in topics])
+
+    async def carry(self, payloads: list[str]) -> None:
+        """Tell the other processes."""
+        with suppress(*LOST, asyncpg.PostgresError):
+            try:
+                await self._execute(NOTIFY, payloads)
+            except REFUSED:  # a name that PostgreSQL does not carry must not stop the others
+                for payload in payloads:
+                    with suppress(REFUSED):
+                        await self._execute(NOTIFY, [payload])
+
+    async def _follow(self, url: str) -> None:
         while True:
             with suppress(*LOST, asyncpg.PostgresError):
                 await self._listen_once(url)
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self.heard(str(payload))
 
     async def _listen_once(self, url: str) -> None:
         connection = await asyncpg.connect(url)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
 import pytest
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from servers.kit.database import open_pool
-from servers.kit.wake import PostgresWake, Wake, background
-from servers.kit.wake_valkey import ValkeyWake
+from servers.kit.wake import LocalWake, PostgresWake, Wake, background
+from servers.kit.wake_valkey import ValkeyWake, open_valkey
 from tests.fixtures_postgres import Databases
-from tests.kit.conftest import free_port
+from tests.fixtures_valkey import Valkey, running
 
 
 class Bus(Protocol):
@@ -63,64 +59,80 @@ class PostgresBus:
         await self._databases.administer(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
 
 
-class ValkeyBus:
-    def __init__(self, program: str, folder: Path) -> None:
-        self._port = free_port()
-        self._command = [
-            program,
-            "--port",
-            str(self._port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            str(folder),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
+class LocalBus:
+    """One process, in which nothing can break."""
 
-    def client(self) -> Redis:
-        return Redis(host="127.0.0.1", port=self._port)
+    def __init__(self) -> None:
+        self._wake = LocalWake()
 
     @asynccontextmanager
     async def member(self, origin: str) -> AsyncGenerator[Wake]:
-        async with self.client() as valkey:
-            wake = ValkeyWake(valkey, origin)
-            async with background(wake.listen()):
+        yield self._wake
+
+    async def break_connections(self) -> None:
+        self._wake.ring_all()
+
+    async def stop(self) -> None: ...
+
+    async def start(self) -> None: ...
+
+
+class ValkeyBus:
+    """Valkey, with PostgreSQL to go on with; it is Valkey that fails."""
+
+    def __init__(self, valkey: Valkey, database_url: str) -> None:
+        self._valkey, self._url = valkey, database_url
+
+    @asynccontextmanager
+    async def member(self, origin: str, url: str = "") -> AsyncGenerator[Wake]:
+        async with open_valkey(url or self._valkey.url) as valkey, open_pool(self._url, size=2) as pool:
+            wake = ValkeyWake(valkey, pool.execute, origin)
+            async with background(wake.listen(self._url)):
+                while not wake.count("listens to PostgreSQL"):
+                    await pool.execute("SELECT pg_notify('rig_wake', 'test listens to PostgreSQL')")
+                    await asyncio.sleep(0.01)
                 yield wake
 
     async def break_connections(self) -> None:
-        async with self.client() as valkey:
+        async with self._valkey.client() as client:
             for kind in ("pubsub", "normal"):
-                await valkey.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # pyright: ignore[reportUnknownMemberType]
+                await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # pyright: ignore[reportUnknownMemberType]
 
     async def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.wait)
+        await self._valkey.kill()
 
     async def start(self) -> None:
-        self._process = await asyncio.to_thread(subprocess.Popen, self._command, stdout=subprocess.DEVNULL)
-        async with asyncio.timeout(15), self.client() as valkey:
-            while True:
-                try:
-                    await valkey.ping()  # pyright: ignore[reportUnknownMemberType]
-                except (RedisError, OSError):
-                    await asyncio.sleep(0.02)
-                else:
-                    return
+        await self._valkey.start()
 
 
-@pytest.fixture(params=["postgres", "valkey"])
-async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Bus]:
+class BackupBus(ValkeyBus):
+    """Valkey away from the start: PostgreSQL carries everything, and it is PostgreSQL that fails."""
+
+    def __init__(self, valkey: Valkey, postgres: PostgresBus, url: str) -> None:
+        super().__init__(valkey, url)
+        self.break_connections, self.stop, self.start = postgres.break_connections, postgres.stop, postgres.start
+
+
+@pytest.fixture
+async def valkey_bus(valkey: Valkey, databases: Databases) -> AsyncGenerator[ValkeyBus]:
+    url = await databases.create()
+    yield ValkeyBus(valkey, url)
+    await databases.drop(url)
+
+
+@pytest.fixture(params=["local", "postgres", "valkey", "valkey away"])
+async def bus(request: pytest.FixtureRequest, databases: Databases, need: Callable[..., str]) -> AsyncGenerator[Bus]:
+    if request.param == "local":
+        yield LocalBus()
+        return
+    url = await databases.create()
     if request.param == "postgres":
-        databases: Databases = request.getfixturevalue("databases")
-        url = await databases.create()
         yield PostgresBus(databases, url)
-        await databases.drop(url)
     else:
-        need: Callable[..., str] = request.getfixturevalue("need")
-        valkey = ValkeyBus(need("valkey-server", "redis-server"), tmp_path)
-        await valkey.start()
-        yield valkey
-        await valkey.stop()
+        async with running(need("valkey-server", "redis-server")) as valkey:
+            if request.param == "valkey":
+                yield ValkeyBus(valkey, url)
+            else:
+                await valkey.kill()
+                yield BackupBus(valkey, PostgresBus(databases, url), url)
+    await databases.drop(url)
