@@ -137,6 +137,8 @@ def issue_row(issue: Issue, version: int) -> dict[str, Any]:
         "offer_preferred": work.preferred if work else None,
         "offer_avoided": work.avoided if work else [],
         "offer_only": work.only if work else None,
+        "fence": issue.fence,
+        "attempt": issue.attempt,
         "data": issue,
     }
 

@@ -23,15 +23,16 @@ FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (
 INSERT INTO issues AS i (
     stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
     holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-    offered_at, data
+    fence, attempt, offered_at, data
 )
 SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
        holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-       CASE WHEN offer_kind IS NOT NULL THEN now() END, data
+       fence, attempt, CASE WHEN offer_kind IS NOT NULL THEN now() END, data
 FROM jsonb_to_recordset($1::jsonb) AS r(
     stream text, version int, repository_id bigint, repository text, number int, title text, status text,
     priority smallint, base text, pull_number int, pull_head text, holder text, offer_kind text, offer_role text,
-    offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], offer_only text, data jsonb
+    offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], offer_only text, fence int,
+    attempt int, data jsonb
 )
 ON CONFLICT (stream) DO UPDATE SET
     version = excluded.version, repository = excluded.repository, title = excluded.title, status = excluded.status,
@@ -39,7 +40,7 @@ ON CONFLICT (stream) DO UPDATE SET
     pull_head = excluded.pull_head, holder = excluded.holder, offer_kind = excluded.offer_kind,
     offer_role = excluded.offer_role, offer_stack = excluded.offer_stack, offer_excluded = excluded.offer_excluded,
     offer_preferred = excluded.offer_preferred, offer_avoided = excluded.offer_avoided,
-    offer_only = excluded.offer_only,
+    offer_only = excluded.offer_only, fence = excluded.fence, attempt = excluded.attempt,
     offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
     updated_at = now(), data = excluded.data
 
@@ -56,13 +57,18 @@ FROM jsonb_to_recordset($1::jsonb) AS c(
 )
 
 -- :name write_effects
--- Queues what has to be done in the world.
-INSERT INTO effects (key, stream, lane, kind, data, due_at)
-SELECT key, stream, lane, kind, data, now() + make_interval(secs => delay)
-FROM jsonb_to_recordset($1::jsonb) AS e(
-    key text, stream text, lane text, kind text, data jsonb, delay float8
+-- Queues what has to be done in the world; a lane that was empty is due with its first effect.
+WITH written AS (
+    INSERT INTO effects (key, stream, lane, kind, data, due_at)
+    SELECT key, stream, lane, kind, data, now() + make_interval(secs => delay)
+    FROM jsonb_to_recordset($1::jsonb) AS e(
+        key text, stream text, lane text, kind text, data jsonb, delay float8
+    )
+    ON CONFLICT (key) DO NOTHING
+    RETURNING lane, due_at
 )
-ON CONFLICT (key) DO NOTHING
+INSERT INTO lanes (lane, due_at) SELECT lane, min(due_at) FROM written GROUP BY lane ORDER BY lane
+ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane  -- waits for who is about to drop it
 
 -- :name write_answers
 -- Keeps what callers were told, for repeated requests.

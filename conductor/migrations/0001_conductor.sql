@@ -36,6 +36,8 @@ CREATE TABLE issues (
     offer_preferred text,
     offer_avoided   text[] NOT NULL DEFAULT '{}',
     offer_only      text,
+    fence           int NOT NULL DEFAULT 0,
+    attempt         int NOT NULL DEFAULT 1,
     offered_at      timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
@@ -105,12 +107,26 @@ CREATE TABLE effects (
     state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
     attempts      int NOT NULL DEFAULT 0,
     due_at        timestamptz NOT NULL DEFAULT now(),
-    leased_until  timestamptz,
     error         text,
     created_at    timestamptz NOT NULL DEFAULT now(),
     done_at       timestamptz
 );
 CREATE INDEX effects_waiting ON effects (lane, id) WHERE state = 'waiting';
+CREATE INDEX effects_of_stream ON effects (stream, kind) WHERE state = 'waiting';
+
+-- A row for each lane that has effects waiting: when its first one is next to be tried or, while a process does it,
+-- until when that process has it. A lease's fence is never given twice.
+CREATE TABLE lanes (
+    lane    text PRIMARY KEY,
+    state   text NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'leased', 'parked')),
+    due_at  timestamptz NOT NULL DEFAULT now(),
+    fence   bigint NOT NULL DEFAULT 0,
+    woken   boolean NOT NULL DEFAULT false,
+    behind  text
+);
+CREATE INDEX lanes_due ON lanes (due_at);
+CREATE INDEX lanes_behind ON lanes (behind) WHERE behind IS NOT NULL;
+CREATE SEQUENCE lane_fences;
 
 -- Webhook deliveries: the GUID and the raw body in one row, translated behind.
 CREATE TABLE deliveries (
