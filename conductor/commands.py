@@ -12,12 +12,42 @@ from conductor.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another issue that this one has to do with.
+
+    Attributes:
+        key: As owner/repo#12.
+        state: `unknown` where GitHub does not show it to the rig.
+        ready: Whether it has the label, so that somebody will work on it.
+    """
+
+    key: str
+    state: Literal["open", "closed", "unknown"]
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class Rival:
+    """An open pull request that closes the issue and is not the rig's."""
+
+    key: str
+    author: str
+
+
+@dataclass(frozen=True)
 class ObserveIssue:
     """GitHub shows the issue like this.
 
     Attributes:
+        body: The text, with the answers that were given to the rig's questions at its end.
         approver: Who set the label, if they may write; `labeller` whether they may or not.
         labelling: Numbers the settings of the label: a later one has a higher number.
+        related: Whether the fields from `sub_issues` on were read; else they say nothing.
+        circle: The dependencies that lead from the issue back to itself, both ends named.
+        questions: What the text leaves open, by the rig's own rules.
+        answered: Whether somebody answered the last questions.
+        judge: The character that has to find the issue clear first, if any.
+        config_error: What is wrong with `.rig-agent.yaml`; None where it was not read.
     """
 
     repository_id: int
@@ -35,6 +65,15 @@ class ObserveIssue:
     ready: bool
     labelling: int = 0
     labeller: str = ""
+    judge: str = ""
+    config_error: str | None = None
+    related: bool = False
+    sub_issues: list[Other] = field(default_factory=list[Other])
+    dependencies: list[Other] = field(default_factory=list[Other])
+    circle: list[str] = field(default_factory=list[str])
+    rival: Rival | None = None
+    questions: list[str] = field(default_factory=list[str])
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +158,14 @@ class SubmitReview(Held):
     verdict: Literal["approve", "request_changes"]
     summary: str
     comments: list[Comment] = field(default_factory=list[Comment])
+
+
+@dataclass(frozen=True)
+class SubmitReadiness(Held):
+    """Whether the issue is clear enough to be worked on; if not, what its author has to answer."""
+
+    ready: bool
+    questions: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -236,7 +283,7 @@ class DecideGate:
 
 Command = (
     ObserveIssue | ObservePullRequest | Assign | StartWork | ReportBranch | ReportPullRequest | ReportGuardBlocked
-    | Complete | Release | ReportStuck | SubmitReview | ExpireLease | RecordMerged | RecordMergeRefused
+    | Complete | Release | ReportStuck | SubmitReview | SubmitReadiness | ExpireLease | RecordMerged | RecordMergeRefused
     | RecordEffectFailed | Park | NoticeStandstill | RecordSpend | PauseRepository
     | ObserveRollout | ObserveRepository
     | Approve | Prioritize | Cancel | Reassign | DecideGate

@@ -54,6 +54,7 @@ class IssueApproved(Event, frozen=True, kw_only=True):
     base: str = "main"
     approved_by: str
     labelling: int = 0
+    judge: str = ""
 
 
 class IssueAssigned(Event, frozen=True, kw_only=True):
@@ -77,12 +78,22 @@ class IssueUnassigned(Event, frozen=True, kw_only=True):
 class IssueBlocked(Event, frozen=True, kw_only=True):
     by: list[str]
     why: Block = "dependencies"
+    missing: list[str] = []
+    author: str = ""
     questions: list[str] = []
+    asked_by: str = ""
 
 
 class IssueUnblocked(Event, frozen=True, kw_only=True):
     title: str | None = None
     body: str | None = None
+    stack: str | None = None
+
+
+class IssueEdited(Event, frozen=True, kw_only=True):
+    title: str | None = None
+    body: str | None = None
+    stack: str | None = None
 
 
 class IssuePrioritized(Event, frozen=True, kw_only=True):
@@ -297,6 +308,7 @@ class EscalationDecided(Event, frozen=True, kw_only=True):
     decision: Literal["retry", "cancel"]
     note: str = ""
     labelling: int = 0
+    stack: str | None = None
 
 
 class BudgetExceeded(Event, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ import msgspec
 
 from conductor import events as e
 from conductor.breakers import failure_class
-from conductor.issue import Holder, Issue, PullRequest, opinion
+from conductor.issue import Blocked, Holder, Issue, PullRequest, opinion
 from conductor.lifecycle import next_status
 
+GITHUB = "github"  # who is named where nobody decided but GitHub showed it
 _SLUG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -26,6 +27,8 @@ def evolve(issue: Issue, event: e.Event) -> Issue:
     changes = _changes(issue, event) | {"status": status}
     if name := failure_class(event):
         changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
+    if issue.blocked and status != "blocked":
+        changes["blocked"] = None
     return msgspec.structs.replace(issue, **changes)
 
 
@@ -38,8 +41,15 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
     match event:
         case e.IssueApproved():
             return _approved(issue, event)
-        case e.IssuePrioritized(priority=priority):
-            return {"priority": priority}
+        case e.IssuePrioritized(priority=priority, by=by):
+            return {"priority": priority} | ({"label_priority": priority} if by == GITHUB else {})
+        case e.IssueBlocked(why=why):
+            said = {name: getattr(event, name) for name in Blocked.__struct_fields__}
+            return {"blocked": Blocked(**said), "asked": issue.asked or why == "questions"}
+        case e.IssueUnblocked() | e.IssueEdited():
+            return {name: new for name in ("title", "body", "stack") if (new := getattr(event, name)) is not None}
+        case e.IssueAssigned(kind="verify"):
+            return _taken(event)
         case e.IssueAssigned():
             return _assigned(issue, event)
         case e.ReviewAssigned(agent=agent, instance=instance, boot=boot, fence=fence, run=run):
@@ -47,6 +57,8 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {"holder": holder, "fence": fence}
         case e.IssueUnassigned(agent=agent, reason="parked"):
             return {"holder": None, "parked": agent if _writes(issue) else issue.parked}
+        case e.IssueUnassigned(reason="completed") if issue.holder and issue.holder.kind == "verify":
+            return {"holder": None, "judge": ""}
         case e.IssueUnassigned():
             return {"holder": None}
         case e.LeaseExpired(agent=agent):
@@ -57,8 +69,10 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {"branch": branch, "branched": fence}
         case e.Escalated(cause=cause, brake=brake):
             return {"escalation": cause, "brake": brake, "holder": None}
-        case e.EscalationDecided(labelling=labelling):
-            return _afresh(issue) | {"labelling": labelling or issue.labelling, **_DECIDED}
+        case e.EscalationDecided(labelling=labelling, stack=stack):
+            judge = issue.judge if event.by == GITHUB else ""  # what a person decided needs no judge
+            kept = {"labelling": labelling or issue.labelling, "stack": issue.stack if stack is None else stack}
+            return _afresh(issue) | kept | {"judge": judge, **_DECIDED}
         case e.IssueCancelled():
             return {"holder": None}
         case _:
@@ -66,7 +80,7 @@ def _changes(issue: Issue, event: e.Event) -> dict[str, Any]:
 
 
 def _writes(issue: Issue) -> bool:
-    return issue.holder is not None and issue.holder.kind != "review"
+    return issue.holder is not None and issue.holder.kind not in ("review", "verify")
 
 
 def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
@@ -74,7 +88,8 @@ def _approved(issue: Issue, event: e.IssueApproved) -> dict[str, Any]:
     kept = {name: getattr(fresh, name) for name in fresh.__struct_fields__ if name not in ("status", "fence")}
     said = {name: getattr(event, name) for name in event.__struct_fields__ if hasattr(fresh, name)}
     attempt = 1 if issue.status == "new" else issue.attempt + 1
-    return kept | said | {"attempt": attempt, "branch": branch_name(event.number, event.title, attempt)}
+    said |= {"attempt": attempt, "branch": branch_name(event.number, event.title, attempt)}
+    return kept | said | {"label_priority": event.priority}
 
 
 def _afresh(issue: Issue) -> dict[str, Any]:
@@ -94,20 +109,25 @@ def branch_name(number: int, title: str, attempt: int) -> str:
     return f"feature/issue-{number}-{slug}" + (f"-a{attempt}" if attempt > 1 else "")
 
 
-def _assigned(issue: Issue, event: e.IssueAssigned) -> dict[str, Any]:
-    authors = issue.authors if event.agent in issue.authors else [*issue.authors, event.agent]
+def _taken(event: e.IssueAssigned) -> dict[str, Any]:
     holder = Holder(
         kind=event.kind, agent=event.agent, instance=event.instance, boot=event.boot, fence=event.fence, run=event.run
     )
-    changes = {"holder": holder, "fence": event.fence, "authors": authors, "last_author": event.agent}
+    return {"holder": holder, "fence": event.fence}
+
+
+def _assigned(issue: Issue, event: e.IssueAssigned) -> dict[str, Any]:
+    authors = issue.authors if event.agent in issue.authors else [*issue.authors, event.agent]
+    changes = _taken(event) | {"authors": authors, "last_author": event.agent}
     went = {"runs": [*issue.runs, event.run], "attempt": event.attempt, "branch": event.branch, "parked": None}
     return changes | went
 
 
 def _struck(issue: Issue, agent: str, evidence: str) -> dict[str, Any]:
-    """A strike: a fresh branch for the next attempt, unless a pull request exists to go on with."""
-    attempt = issue.attempt if issue.pull_request else issue.attempt + 1
-    branch = issue.branch if issue.pull_request else branch_name(issue.number, issue.title, attempt)
+    """A strike: a fresh branch for the next attempt, unless a pull request exists or nobody wrote anything."""
+    stays = issue.pull_request is not None or (issue.holder is not None and issue.holder.kind == "verify")
+    attempt = issue.attempt if stays else issue.attempt + 1
+    branch = issue.branch if stays else branch_name(issue.number, issue.title, attempt)
     struck = issue.struck if agent in issue.struck else [*issue.struck, agent]
     base: dict[str, Any] = {"holder": None, "strikes": issue.strikes + 1, "struck": struck, "evidence": evidence}
     return base | {"attempt": attempt, "branch": branch}

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import msgspec
 
-from conductor.events import Comment, Kind, Priority, Step, Why
+from conductor.events import Block, Comment, Kind, Priority, Step, Why
 
 Status = Literal[
     "new", "queued", "blocked", "assigned", "in_progress", "in_review", "changes_requested", "awaiting_human",
@@ -41,12 +41,33 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
 
 
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nobody gets the issue.
+
+    Attributes:
+        by: What it waits for, as owner/repo#12; for a cycle the circle from the issue back to itself.
+        missing: Those of `by` that nothing moves: dependencies that are not found, sub-issues without the label.
+        author: Who opened the pull request that holds it.
+        asked_by: The character that asked the questions; empty for the rig's own rules.
+    """
+
+    why: Block
+    by: list[str] = []
+    missing: list[str] = []
+    author: str = ""
+    questions: list[str] = []
+    asked_by: str = ""
+
+
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """One issue as the rig sees it.
 
     Attributes:
         fence: The highest fence ever handed out; the next claim gets one more.
         labelling: Which setting of the label started the work; the same one never starts it again.
+        label_priority: What the labels said last; a person's priority stands until they say something else.
+        judge: The character that still has to say whether the issue is clear enough.
+        asked: Whether questions were ever asked.
         branched: The fence under which the branch was last reported.
         authors: Agents that wrote code for the pull request; they never review it.
         runs: Every attempt that wrote code, for the merge commit's trailers.
@@ -71,8 +92,12 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     labels: list[str] = []
     priority: Priority = "normal"
+    label_priority: Priority = "normal"
     stack: str = ""
     base: str = "main"
+    blocked: Blocked | None = None
+    judge: str = ""
+    asked: bool = False
     attempt: int = 1
     fence: int = 0
     labelling: int = 0
@@ -153,6 +178,16 @@ def offer(issue: Issue) -> Offer | None:
             excluded=issue.authors,
             preferred=None,
             avoided=issue.struck,
+        )
+    if issue.status == "queued" and issue.judge and pull is None:
+        return Offer(
+            kind="verify",
+            role="review",
+            stack="",
+            excluded=[],
+            preferred=None,
+            avoided=[],
+            only=issue.judge,
         )
     if issue.status in ("queued", "changes_requested"):
         again = pull is not None

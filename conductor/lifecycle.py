@@ -26,8 +26,9 @@ NEUTRAL = frozenset(
 
 _STEPS: dict[str, dict[Status, Status]] = {
     "ISSUE_APPROVED": {"new": "queued", "cancelled": "queued", "done": "queued"},
-    "ISSUE_BLOCKED": {"queued": "blocked"},
+    "ISSUE_BLOCKED": {"queued": "blocked", "blocked": "blocked"},
     "ISSUE_UNBLOCKED": {"blocked": "queued"},
+    "ISSUE_EDITED": {"queued": "queued", "blocked": "blocked"},
     "ISSUE_ASSIGNED": {"queued": "assigned", "changes_requested": "assigned"},
     "ISSUE_UNASSIGNED": {
         "assigned": "queued", "in_progress": "queued", "stuck": "queued", "in_review": "in_review",
@@ -77,7 +78,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     ),
     "VERIFIED": {"deploying": "deploying", "escalated": "deploying"},
     "REPOSITORY_RENAMED": {status: status for status in get_args(Status) if status != "new"},
-    "ISSUE_DONE": {"merging": "done", "deploying": "done"},
+    "ISSUE_DONE": {"merging": "done", "deploying": "done", "blocked": "done"},
     "AGENT_STUCK": {"assigned": "stuck", "in_progress": "stuck", "in_review": "in_review"},
     "LEASE_EXPIRED": {
         "assigned": "queued", "in_progress": "queued", "in_review": "in_review", "ready_to_merge": "ready_to_merge",
