@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 
@@ -53,14 +54,22 @@ async def leader(url: str, name: str) -> AsyncGenerator[None]:
     """
     connection = await _locked(url, name)
     try:
+        async with alongside(_until_lost(connection, name)):
+            yield
+    finally:
+        connection.terminate()
+
+
+@asynccontextmanager
+async def alongside(watch: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run `watch` beside the block, which it ends by raising; what either raises is raised."""
+    try:
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(_until_lost(connection, name))
+            watching = group.create_task(watch)
             yield
             watching.cancel()
     except BaseExceptionGroup as errors:
         raise leaves(errors)[0] from errors
-    finally:
-        connection.terminate()
 
 
 async def _locked(url: str, name: str) -> asyncpg.Connection[asyncpg.Record]:

@@ -13,6 +13,8 @@ CREATE TABLE events (
     UNIQUE (stream, version)
 );
 CREATE INDEX events_by_type ON events (type, position);
+CREATE INDEX events_usage_by_issue ON events (lower(data->>'issue'), position) WHERE type = 'TOKEN_USAGE';
+CREATE INDEX events_failures ON events (recorded_at) WHERE type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED');
 
 -- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state;
 -- the columns beside it are what dispatch and the views look up. offer_* describes work that waits.
@@ -50,6 +52,7 @@ CREATE INDEX issues_offered ON issues (offer_role, priority, created_at) WHERE o
 CREATE INDEX issues_by_name ON issues (lower(repository), number);
 CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_number IS NOT NULL;
 CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
+CREATE INDEX issues_merging ON issues (updated_at) WHERE status IN ('ready_to_merge', 'merging');
 CREATE INDEX issues_recent ON issues (updated_at DESC);
 
 -- The number of the code that wrote each projection; another number has it built anew from the log.
@@ -140,6 +143,12 @@ CREATE TABLE deliveries (
     outcome      text
 );
 CREATE INDEX deliveries_waiting ON deliveries (received_at) WHERE state = 'waiting';
+
+-- Lost deliveries that GitHub was asked to repeat, and when last.
+CREATE TABLE redeliveries (
+    guid      text PRIMARY KEY,
+    asked_at  timestamptz NOT NULL DEFAULT now()
+);
 
 -- What GitHub calls the enrolled repositories now; `enrolled` is their name in the settings.
 CREATE TABLE repositories (

@@ -110,6 +110,9 @@ def _tree(cls: type[RigError]) -> Iterator[type[RigError]]:
 def from_wire(text: str) -> RigError:
     """The error that a tool's `is_error` text stands for; unknown codes become a plain RigError."""
     code, _, message = text.partition(": ")
+    if code == RateLimited.code():
+        said = re.search(r"Try again in (\d+) s\b", message)
+        return RateLimited(message, float(said[1]) if said else None)
     for cls in _tree(RigError):
         if cls.code() == code:
             return cls(message)

@@ -13,9 +13,9 @@ from conductor.gate import Policy
 from conductor.handler import handle
 from conductor.issue import Issue
 from conductor.snapshot import Thread
-from conductor.store import Store
+from conductor.store import SQL, Store
 from servers.kit.database import Pool
-from servers.kit.errors import Conflict, Forbidden, Unavailable
+from servers.kit.errors import Conflict, Forbidden, Unavailable, from_wire
 from servers.kit.wake import background
 from tests.conductor import histories as h
 from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
@@ -61,7 +61,7 @@ async def rows(pool: Pool) -> list[tuple[Any, ...]]:
 
 async def soon(pool: Pool) -> None:
     """Let the time pass that effects wait for."""
-    await pool.execute("UPDATE effects SET due_at = now(), leased_until = NULL WHERE state = 'waiting'")
+    await pool.execute("UPDATE lanes SET due_at = now()")
 
 
 async def work_off(effects: Effects, pool: Pool) -> None:
@@ -107,11 +107,21 @@ async def test_github_away_is_tried_again_later_and_later(
     waits: list[float] = []
     for _ in range(4):
         await effects.work()
-        waits.append(await pool.fetchval("SELECT extract(epoch FROM due_at - now())::float8 FROM effects"))
+        waits.append(await pool.fetchval("SELECT extract(epoch FROM due_at - now())::float8 FROM lanes"))
         await soon(pool)
     assert [round(wait * 2) / 2 for wait in waits] == [0.5, 1, 2, 4]
     await effects.work()
     assert (await rows(pool))[-1] == ("post_review", "done", 5, None)
+
+
+async def test_a_rate_limit_is_waited_for_as_long_as_github_says(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.failing["post_review"] = [from_wire("rate_limited: GitHub limits the rate. Try again in 240 s.")]
+    await told(store, h.verdict(reviewing, "request_changes"))
+    await effects.work()
+    wait = await pool.fetchval("SELECT extract(epoch FROM due_at - now())::float8 FROM lanes")
+    assert 235 < wait <= 240
 
 
 async def test_what_never_succeeds_is_given_up_and_asks_a_person(
@@ -155,9 +165,9 @@ async def test_a_failed_comment_about_a_failure_is_the_end_of_it(
 
 async def test_an_effect_of_a_newer_version_is_left_to_it(effects: Effects, store: Store, pool: Pool) -> None:
     issue = await told(store, observed())
-    await pool.execute(
-        "INSERT INTO effects (key, stream, lane, kind, data) VALUES ('k', $1, 'l', 'teleport', '{}')", issue.stream
-    )
+    row: dict[str, Any] = {"key": "k", "stream": issue.stream, "lane": "l", "kind": "teleport"}
+    row |= {"data": {}, "delay": 0}
+    await pool.execute(SQL["write_effects"], [row])
     await effects.work()
     kind, state, _, words = (await rows(pool))[-1]
     assert (kind, state) == ("teleport", "waiting")
@@ -296,12 +306,12 @@ async def test_what_a_killed_executor_had_begun_is_done_by_another(
         await eventually(lambda: ("comment", 1) in github.done)
 
 
-async def test_an_effect_that_hangs_is_put_off_before_its_lease_ends(
+async def test_an_effect_that_hangs_is_put_off_after_a_while(
     store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
 ) -> None:
     await told(store, c.RecordEffectFailed("merge", "no"))
     github.during["comment"] = hang
-    await Effects(store, github, Policy(), lease_seconds=0.2).work()
+    await Effects(store, github, Policy(), limit_seconds=0.2).work()
     assert await rows(pool) == [("comment", "waiting", 1, "It took too long.")]
 
 
