@@ -8,24 +8,12 @@ from dataclasses import dataclass
 
 from conductor import commands as c
 from conductor import events as e
+from conductor.failures import failure_class
 from conductor.issue import Issue, Status
 from conductor.limits import Limits
 
 # Where money is spent; what waits for a merge or a person is not stopped for a bill that comes late.
 _SPENDING: tuple[Status, ...] = ("queued", "blocked", "assigned", "in_progress", "in_review", "changes_requested")
-
-
-def failure_class(event: e.Event) -> str | None:
-    """What kind of failure `event` is; None for what is none, or has no name to compare it by."""
-    match event:
-        case e.AgentStuck(error_class=name):
-            return name or None
-        case e.LeaseExpired():
-            return "lease_expired"
-        case e.CiFailed(checks=checks):
-            return "ci:" + ",".join(sorted(checks))
-        case _:
-            return None
 
 
 def same_failure(events: Sequence[e.Event], after: Issue, limits: Limits) -> list[e.Event]:
@@ -64,12 +52,17 @@ def stood_still(issue: Issue, still: c.NoticeStandstill) -> list[e.Event]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure as it stands in the log, with the issue and the repository that it happened to."""
+    """A failure as it stands in the log, with the issue and the repository that it happened to.
+
+    Attributes:
+        open: Whether the issue is not over yet, so that something can be said on it.
+    """
 
     position: int
     stream: str
     repository: str
     name: str
+    open: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ class PiledUp:
 
 
 def piled_up(failures: Iterable[Failure], limits: Limits) -> list[PiledUp]:
-    """The repositories that must pause: too many failures of one class, and not of one issue alone."""
+    """The repositories that must pause, one reason each: too many failures of one class, not of one issue alone."""
     counts: Counter[tuple[str, str]] = Counter()
     streams: dict[tuple[str, str], set[str]] = {}
     found: dict[str, PiledUp] = {}
@@ -94,6 +87,6 @@ def piled_up(failures: Iterable[Failure], limits: Limits) -> list[PiledUp]:
         key = (failure.repository.lower(), failure.name)
         counts[key] += 1
         streams.setdefault(key, set()).add(failure.stream)
-        if counts[key] >= limits.repository_failures and len(streams[key]) > 1:
+        if counts[key] >= limits.repository_failures and len(streams[key]) > 1 and failure.open:
             found.setdefault(key[0], PiledUp(failure, counts[key], len(streams[key])))
     return list(found.values())

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from conductor import events as e
-from conductor.breakers import failure_class
+from conductor.failures import failure_class
 from conductor.issue import Blocked, Holder, Issue, PullRequest, opinion
 from conductor.lifecycle import next_status
 
