@@ -1,0 +1,177 @@
+"""Announces work in Valkey, for KEDA and for foreign runtimes; all of it follows from the database at any time."""
+
+# redis-py leaves its keyword arguments untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from conductor.demand import Wanted, takers
+from conductor.records import PRIORITY_RANK
+from conductor.store import EVENTS, Store, connection_of
+from servers.kit.character import Character
+from servers.kit.database import load_queries
+from servers.kit.errors import Unavailable
+from servers.kit.logs import get
+from servers.kit.wake_valkey import AWAY
+
+SQL = load_queries(Path(__file__).with_name("announce.sql"))
+SCRIPT = Path(__file__).with_name("announce.lua").read_text(encoding="utf-8")
+DEBOUNCE_SECONDS = 0.05
+REPAIR_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+REPEAT_MILLISECONDS = 10 * 60 * 1000
+LIVES_SECONDS = 24 * 3600
+SHORTEST_STREAM = 10_000
+TRIES = 3
+PRIORITIES = {rank: priority for priority, rank in PRIORITY_RANK.items()}
+log = get(__name__)
+
+
+@dataclass
+class Work:
+    """What one character could do now, best first, and what it does."""
+
+    open: list[Any] = field(default_factory=list[Any])
+    in_flight: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Look:
+    """All work at one moment of the log."""
+
+    position: int
+    of: defaultdict[str, Work]
+
+
+class Announcer:
+    """Rewrites `signal:{character}` and `assignments:{character}` from a query; any number of processes may.
+
+    Args:
+        catalogue: The characters that work is announced to.
+        affinity: How long work waits for the agent it prefers, as the store has it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        valkey: Redis,
+        catalogue: Mapping[str, Character],
+        affinity: timedelta = timedelta(minutes=10),
+        repeat_milliseconds: int = REPEAT_MILLISECONDS,
+    ) -> None:
+        self.store = store
+        self.valkey = valkey
+        self.problem: str | None = None
+        self._catalogue = catalogue
+        self._affinity = affinity
+        self._repeat = repeat_milliseconds
+        self._script = ""
+        self._announced: dict[str, set[tuple[str, int]]] = {name: set() for name in catalogue}
+
+    async def run(self) -> None:
+        """Announce after each commit, at most every 50 ms, and every 5 s to repair what Valkey may have lost."""
+        while True:
+            seen, began = self.store.wake.count(EVENTS), self.store.clock.monotonic()
+            try:
+                await self.publish()
+            except Unavailable as error:
+                if self.problem is None:
+                    log.warning("work cannot be announced", error=str(error))
+                self.problem, again = str(error), RETRY_SECONDS
+            else:
+                self.problem, again = None, REPAIR_SECONDS
+            took = self.store.clock.monotonic() - began
+            await self.store.clock.sleep(max(DEBOUNCE_SECONDS, 2 * took))
+            await self.store.wake.wait(EVENTS, again, seen)
+
+    async def publish(self) -> None:
+        """Make Valkey say what the database says now.
+
+        Raises:
+            Unavailable: One of them is away.
+        """
+        look = await self._look()
+        try:
+            lost = await self._tell(look, list(self._catalogue))
+            if lost:
+                await self._tell(look, lost)
+        except AWAY as error:
+            raise Unavailable(f"Valkey cannot be reached ({type(error).__name__}).") from error
+
+    async def _look(self) -> Look:
+        async with (
+            connection_of(self.store.pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            position = await connection.fetchval(SQL["position"])
+            offers = await connection.fetch(SQL["offers"], self._affinity)
+            claims = await connection.fetch(SQL["in_flight"])
+            paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
+        look = Look(position or 0, defaultdict(Work))
+        self._sort(offers, paused, look)
+        for agent, assignment in claims:
+            look.of[agent].in_flight.append(assignment)
+        return look
+
+    def _sort(self, offers: Sequence[Any], paused: Collection[str], look: Look) -> None:
+        lists: dict[tuple[Any, ...], list[list[Any]]] = {}
+        for offer in offers:
+            role, stack, excluded, only, preferred, avoided = offer[7:]
+            key = (role, stack, tuple(excluded), only, preferred, tuple(avoided))
+            if key not in lists:
+                wanted = Wanted(role, stack, frozenset(excluded), only, preferred, frozenset(avoided))
+                lists[key] = [look.of[name].open for name in takers(wanted, self._catalogue, paused)]
+            for known in lists[key]:
+                known.append(offer)
+
+    async def _tell(self, look: Look, names: Sequence[str]) -> list[str]:
+        """Rewrite what these characters are told; those of whom Valkey forgot announcements are to be told anew."""
+        for _ in range(TRIES):
+            async with self.valkey.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    keys = [f"signal:{name}", *(f"{what}:{name}" for what in ("assignments", "announced", "announcing"))]
+                    pipeline.evalsha(self._script, 4, *keys, *self._arguments(look.position, name, look.of[name]))
+                answers = await pipeline.execute(raise_on_error=False)
+            if not any(isinstance(answer, NoScriptError) for answer in answers):
+                break
+            self._script = await self.valkey.script_load(SCRIPT)
+        return [name for name, answer in zip(names, answers, strict=True) if self._forgot(name, look.of[name], answer)]
+
+    def _arguments(self, position: int, name: str, work: Work) -> list[str | int]:
+        announced = self._announced[name]
+        ids = [offer[0] for offer in work.open]
+        known: list[str | int] = []
+        fresh: list[str | int] = []
+        for offer in work.open:
+            if (offer[0], offer[6]) in announced:
+                known += (offer[0], offer[6])
+            else:
+                fresh += _announcement(offer)
+        longest = max(SHORTEST_STREAM, 4 * len(ids))
+        start = [position, self._repeat, longest, LIVES_SECONDS, len(ids) + len(work.in_flight)]
+        return [*start, *ids, *work.in_flight, len(known) // 2, *known, *fresh]
+
+    def _forgot(self, name: str, work: Work, answer: Any) -> bool:
+        """Note what is announced now; whether Valkey lost something of it."""
+        if isinstance(answer, Exception):
+            raise answer
+        if answer == b"stale":
+            return False
+        self._announced[name] = set() if answer else {(offer[0], offer[6]) for offer in work.open}
+        return bool(answer)
+
+
+def _announcement(offer: Any) -> tuple[str | int, ...]:
+    id_, issue, kind, priority, fence, attempt, since = offer[:7]
+    offered_at = datetime.fromtimestamp(since / 1_000_000, UTC).isoformat(timespec="milliseconds")
+    return (id_, since, issue, kind, PRIORITIES[priority], fence, attempt, offered_at)

@@ -1,0 +1,22 @@
+-- :name position
+-- How far the log is, which tells an older look from a newer one.
+SELECT position FROM events ORDER BY position DESC LIMIT 1
+
+-- :name offers
+-- Every open assignment that is not paused, best first, and for whom it is: a preference holds for $1.
+SELECT stream || ':' || fence + 1 || ':' || offer_kind AS id, repository || '#' || number AS issue, offer_kind AS kind,
+       priority, fence + 1 AS fence, attempt, (extract(epoch FROM offered_at) * 1000000)::bigint AS since,
+       offer_role AS role, offer_stack AS stack, offer_excluded AS excluded, offer_only AS only,
+       CASE WHEN offered_at >= now() - $1::interval THEN offer_preferred END AS preferred,
+       CASE WHEN offered_at >= now() - $1::interval THEN offer_avoided ELSE '{}' END AS avoided
+FROM issues
+WHERE offer_kind IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository)))
+ORDER BY priority, issues.created_at
+
+-- :name in_flight
+-- Every claim and whose it is.
+SELECT agent, stream || ':' || fence || ':' || kind AS id FROM claims ORDER BY claimed_at
+
+-- :name paused_agents
+-- Agents that get no new work.
+SELECT substr(scope, 7) FROM pauses WHERE scope LIKE 'agent:%'
