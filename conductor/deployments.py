@@ -15,6 +15,7 @@ from conductor.lifecycle import TERMINAL
 
 STEPS: tuple[e.Step, ...] = get_args(e.Step)
 FAILED_STATES = frozenset({"failure", "error"})
+WITHOUT_RESULT = ("skipped", "cancelled", "neutral", "stale")
 PASSED, FAILED = "passed", "failed"
 BRAKE = "deployment"
 
@@ -92,22 +93,34 @@ def observe_rollout(issue: Issue, rollout: Rollout, plan: Plan) -> list[e.Event]
     events: list[e.Event] = []
     for step in STEPS:
         name = plan.name(step) if step in issue.deploys else None
-        outcome = _outcome(step, name, rollout) if name else None
+        outcome = _outcome(step, name, rollout, issue.merged) if name else None
         if name and outcome:
             events += _told(fold(events, issue), step, name, outcome)
     return events + _ended(fold(events, issue), plan)
 
 
-def _outcome(step: e.Step, name: str, rollout: Rollout) -> Outcome | None:
-    """How the newest try of a step that is over went."""
+def _outcome(step: e.Step, name: str, rollout: Rollout, sha: str) -> Outcome | None:
+    """How a step went: well as soon as one try did, badly only by a try with this very commit."""
+    tries = _tries(step, name, rollout)
+    passed = [outcome for outcome, _ in tries if outcome.passed]
+    failed = [outcome for outcome, at in tries if not outcome.passed and at == sha]
+    return passed[0] if passed else failed[-1] if failed else None
+
+
+def _tries(step: e.Step, name: str, rollout: Rollout) -> list[tuple[Outcome, str]]:
+    """Every try that is over, the oldest first, and at which commit."""
     if step in ("staging", "production"):
-        found = [d for d in rollout.deployments if d.environment.lower() == name.lower()]
-        over = [d for d in found if d.state == "success" or d.state in FAILED_STATES]
-        newest = max(over, key=lambda d: d.id, default=None)
-        return newest and Outcome(newest.state == "success", f"deployment {newest.id}", newest.url)
-    tries = [run for run in rollout.runs if run.name.lower() == name.lower() and run.conclusion]
-    last = max(tries, key=lambda run: (run.id, run.attempt), default=None)
-    return last and Outcome(last.conclusion == "success", f"run {last.id}.{last.attempt}", last.url)
+        deployments = sorted(rollout.deployments, key=lambda d: d.id)
+        return [
+            (Outcome(d.state == "success", f"deployment {d.id}", d.url), d.sha)
+            for d in deployments
+            if d.environment.lower() == name.lower() and (d.state == "success" or d.state in FAILED_STATES)
+        ]
+    return [
+        (Outcome(run.conclusion == "success", f"run {run.id}.{run.attempt}", run.url), run.sha)
+        for run in sorted(rollout.runs, key=lambda run: (run.id, run.attempt))
+        if run.name.lower() == name.lower() and run.conclusion not in (None, *WITHOUT_RESULT)
+    ]
 
 
 def _told(issue: Issue, step: e.Step, name: str, outcome: Outcome) -> list[e.Event]:

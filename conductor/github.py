@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import msgspec
 
 from conductor.comments import STATUS_CONTEXT
+from conductor.deployments import Rollout
 from conductor.events import Comment
 from conductor.snapshot import Snapshot
 from conductor.text import all_storable
 from servers.kit.client import ToolClient
 from servers.kit.errors import NotFound
+
+
+PAGE = 500
 
 
 class Labeller(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +46,34 @@ class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
     labeller: Labeller | None = None
 
 
+class SeenRepository(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository as GitHub calls it now."""
+
+    id: int
+    full_name: str
+    default_branch: str = "main"
+
+
+class SeenDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook delivery as GitHub remembers it; `hook_id` is None for the App's."""
+
+    id: int
+    guid: str
+    hook_id: int | None = None
+    event: str = ""
+    delivered_at: datetime
+
+
 class GitHub(Protocol):
     """What the conductor asks of GitHub; every write looks before it acts."""
 
     async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue: ...
     async def ready_issues(self, repository: str, label: str) -> list[int]: ...
+    async def open_pulls(self, repository: str) -> dict[str, int]: ...
+    async def repository(self, name: str) -> SeenRepository: ...
+    async def rollout(self, repository: str, sha: str) -> Rollout: ...
+    async def failed_deliveries(self, repository: str, since: datetime) -> list[SeenDelivery]: ...
+    async def redeliver(self, repository: str, delivery: SeenDelivery) -> None: ...
     async def default_branch(self, repository: str) -> str: ...
     async def file(self, repository: str, path: str, ref: str) -> str | None: ...
     async def snapshot(self, repository: str, number: int) -> Snapshot: ...
@@ -70,12 +98,35 @@ class GitHubServer:
         return msgspec.convert(answer, SeenIssue)
 
     async def ready_issues(self, repository: str, label: str) -> list[int]:
-        answer = await self._call("list_issues", repository=repository, labels=[label], state="open", limit=100)
-        return [issue["number"] for issue in rows(answer)]
+        found: list[int] = []
+        while True:
+            page = {"labels": [label], "state": "open", "limit": PAGE, "skip": len(found)}
+            numbers = [issue["number"] for issue in rows(await self._call("list_issues", repository=repository, **page))]
+            found += numbers
+            if len(numbers) < PAGE:
+                return found
+
+    async def open_pulls(self, repository: str) -> dict[str, int]:
+        answer = await self._call("list_pull_requests", repository=repository, state="open", limit=PAGE)
+        return {pull["head_ref"]: pull["number"] for pull in reversed(rows(answer))}
 
     async def pull_of_branch(self, repository: str, branch: str) -> int | None:
         answer = await self._call("list_pull_requests", repository=repository, state="open", head=branch)
         return next((pull["number"] for pull in rows(answer)), None)
+
+    async def repository(self, name: str) -> SeenRepository:
+        return msgspec.convert(await self._call("get_repository", repository=name), SeenRepository)
+
+    async def rollout(self, repository: str, sha: str) -> Rollout:
+        return msgspec.convert(await self._call("get_rollout", repository=repository, sha=sha), Rollout)
+
+    async def failed_deliveries(self, repository: str, since: datetime) -> list[SeenDelivery]:
+        answer = await self._call("list_deliveries", repository=repository, since=since.isoformat())
+        return msgspec.convert(rows(answer), list[SeenDelivery])
+
+    async def redeliver(self, repository: str, delivery: SeenDelivery) -> None:
+        hook = {} if delivery.hook_id is None else {"hook_id": delivery.hook_id}
+        await self._call("redeliver", repository=repository, delivery_id=delivery.id, **hook)
 
     async def default_branch(self, repository: str) -> str:
         return str((await self._call("get_repository", repository=repository))["default_branch"])

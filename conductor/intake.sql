@@ -51,10 +51,30 @@ SELECT pull_number FROM issues
 WHERE lower(repository) = lower($1) AND pull_head = $2 AND status NOT IN ('done', 'cancelled')
 
 -- :name by_base
--- Open pull requests against a branch.
+-- Open pull requests against a branch or from it.
 SELECT pull_number FROM issues
-WHERE lower(repository) = lower($1) AND base = $2 AND pull_number IS NOT NULL AND status NOT IN ('done', 'cancelled')
+WHERE lower(repository) = lower($1) AND $2 IN (base, data->>'branch') AND pull_number IS NOT NULL
+  AND status NOT IN ('done', 'cancelled')
+
+-- :name deploying
+-- Merged issues that are not done yet.
+SELECT stream FROM issues
+WHERE lower(repository) = lower($1) AND status IN ('deploying', 'escalated')
+  AND jsonb_array_length(coalesce(data->'deploys', '[]')) > 0
 
 -- :name active
 -- Issues of a repository that are not over.
-SELECT number, pull_number FROM issues WHERE lower(repository) = lower($1) AND status NOT IN ('done', 'cancelled')
+SELECT number, pull_number, data->>'branch' AS branch, data->>'merged' AS merged FROM issues
+WHERE lower(repository) = lower($1) AND status NOT IN ('done', 'cancelled')
+
+-- :name ask_again
+-- Notes which of these deliveries, never stored and not asked for within the hour, are asked for again now.
+INSERT INTO redeliveries (guid)
+SELECT guid FROM unnest($1::text[]) AS lost(guid)
+WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.guid = lost.guid)
+  AND NOT EXISTS (
+      SELECT 1 FROM redeliveries r WHERE r.guid = lost.guid AND r.asked_at > now() - interval '1 hour'
+  )
+GROUP BY guid LIMIT $2
+ON CONFLICT (guid) DO UPDATE SET asked_at = now() WHERE redeliveries.asked_at <= now() - interval '1 hour'
+RETURNING guid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -12,10 +13,12 @@ import yaml
 from conductor import commands as c
 from conductor.comments import permission_refused
 from conductor.gate import Policy
+from conductor.enrolment import Enrolment
 from conductor.github import GitHub, Labeller, SeenIssue
 from conductor.issue import READY_LABEL, Issue, stream_of
 from conductor.lifecycle import TERMINAL
 from conductor.look import look
+from conductor.rollout import NO_PLAN, look_at_rollout, plan_of
 from conductor.store import Store, connection_of
 from conductor.translate import (
     AccountSeen,
@@ -26,11 +29,13 @@ from conductor.translate import (
     PullSeen,
     RepositorySeen,
     Sighting,
+    WithinRepository,
 )
 from servers.kit.database import load_queries
 from servers.kit.errors import NotFound
 
 SQL = load_queries(Path(__file__).with_name("intake.sql"))
+RECONCILE = "reconcile"
 MAY_WRITE = frozenset({"admin", "maintain", "write"})
 
 
@@ -53,13 +58,21 @@ class Sights:
         self.store = store
         self.github = github
         self.policy = policy
-        self.repositories = {name.lower(): name for name in repositories}
+        self.enrolment = Enrolment(store, github, repositories)
         self._apps = {login.lower() for login in apps}
 
     async def follow(self, sighting: Sighting) -> str | None:
         """Bring the rig up to date with what `sighting` points at; why it was ignored, if it was."""
-        if sighting.repository.lower() not in self.repositories:
+        if isinstance(sighting, AccountSeen):
+            return await self._account(sighting.account)
+        if isinstance(sighting, RepositorySeen):
+            return await self._repository(sighting)
+        current = await self.enrolment.current(sighting.repository)
+        if current is None:
             return f"{sighting.repository} is not enrolled."
+        return await self._within(replace(sighting, repository=current))
+
+    async def _within(self, sighting: WithinRepository) -> str | None:
         match sighting:
             case IssueSeen(repository=repository, number=number):
                 return await self._issue(repository, number)
@@ -69,6 +82,26 @@ class Sights:
                 return await self._head(repository, sha)
             case BaseSeen(repository=repository, branch=branch):
                 return await self._base(repository, branch)
+            case DeploymentSeen(repository=repository, sha=sha):
+                return await self._deployment(repository, sha)
+
+    async def _account(self, account: str) -> str | None:
+        if not self.enrolment.owns(account):
+            return f"No repository of {account} is enrolled."
+        await self.store.wake.publish(RECONCILE)
+        return None
+
+    async def _repository(self, seen: RepositorySeen) -> str | None:
+        """Learn what the repository is called now, and have all of it looked at."""
+        for name in filter(None, (seen.before, seen.repository)):
+            if await self.enrolment.current(name):
+                try:
+                    await self.enrolment.look(name)
+                except NotFound:
+                    return f"{name} is gone, or the rig may not see it."
+                await self.store.wake.publish(RECONCILE)
+                return None
+        return f"{seen.repository} is not enrolled."
 
     async def _issue(self, repository: str, number: int) -> str | None:
         async with connection_of(self.store.pool) as connection:
@@ -144,7 +177,10 @@ class Sights:
             return f"{repository}#{number} belongs to no issue of the rig."
 
         async def read(_: Issue) -> c.ObservePullRequest:
-            return c.ObservePullRequest(await self.github.snapshot(repository, number), self.policy)
+            pull = await self.github.snapshot(repository, number)
+            merged = pull.state == "merged"
+            plan = await plan_of(self.github, repository, pull.base_ref) if merged else NO_PLAN
+            return c.ObservePullRequest(pull, self.policy, plan.steps)
 
         await look(self.store, stream, read, "github")
         return None
@@ -170,4 +206,12 @@ class Sights:
             rows = await connection.fetch(SQL["by_base"], repository, branch)
         for row in rows:
             await self._pull(repository, row["pull_number"])
-        return None if rows else f"No pull request of the rig is against {branch}."
+        return None if rows else f"No pull request of the rig is against {branch} or comes from it."
+
+    async def _deployment(self, repository: str, sha: str) -> str | None:
+        """A later commit carries the earlier ones, so every issue that waits for a deployment is looked at."""
+        async with connection_of(self.store.pool) as connection:
+            rows = await connection.fetch(SQL["deploying"], repository)
+        for row in rows:
+            await look_at_rollout(self.store, self.github, row["stream"])
+        return None if rows else f"No issue of {repository} waits for a deployment."

@@ -72,7 +72,8 @@ class AccountSeen:
     account: str
 
 
-Sighting = IssueSeen | PullSeen | HeadSeen | BaseSeen | DeploymentSeen | RepositorySeen | AccountSeen
+WithinRepository = IssueSeen | PullSeen | HeadSeen | BaseSeen | DeploymentSeen
+Sighting = WithinRepository | RepositorySeen | AccountSeen
 Payload = dict[str, Any]
 BIGGEST = 2**31 - 1
 QUEUED = re.compile(r"/pr-(\d{1,9})-[0-9a-f]+$")
@@ -184,7 +185,7 @@ def _branch(payload: Payload) -> list[Sighting] | str:
 
 def _merge_group(payload: Payload) -> list[Sighting]:
     queued = QUEUED.search(_get(payload, "merge_group", "head_ref", kind=str))
-    if queued and 1 <= int(queued[1]):
+    if queued and int(queued[1]) >= 1:
         return [PullSeen(_repository(payload), int(queued[1]))]
     base = str(_get(payload, "merge_group", "base_ref", kind=str))
     return [BaseSeen(_repository(payload), base.removeprefix("refs/heads/"))]
@@ -196,8 +197,8 @@ def _deployment(payload: Payload) -> list[Sighting]:
 
 def _installed(payload: Payload) -> list[Sighting]:
     lists = [_maybe(payload, f"repositories{which}", kind=list) for which in ("", "_added", "_removed")]
-    named = [one for found in lists for one in cast(list[Any], found or []) if isinstance(one, dict)]
-    names = [_maybe(cast(Payload, one), "full_name", kind=str) for one in named]
+    named = [one for found in lists for one in cast(list[Any], found or [])]
+    names = [_maybe({"repository": one}, "repository", "full_name", kind=str) for one in named]
     seen: list[Sighting] = [RepositorySeen(name) for name in names if name]
     return seen or [AccountSeen(_get(payload, "installation", "account", "login", kind=str))]
 

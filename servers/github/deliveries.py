@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice, takewhile
 from typing import Annotated, cast
 
 from github.HookDelivery import HookDeliverySummary
@@ -28,7 +29,8 @@ async def list_deliveries(
     repository: Repository,
     access: AccessDep,
     failed: Annotated[bool, Field(description="Only those that never arrived, one per GUID")] = True,
-    limit: Annotated[Limit, Field(description="How many of the newest to look at, per webhook")] = 100,
+    limit: Annotated[Limit, Field(description="How many of the newest to look at, per webhook")] = 500,
+    since: Annotated[datetime | None, Field(description="Only those that were sent later")] = None,
 ) -> Deliveries:
     """List webhook deliveries about a repository, the newest first.
 
@@ -39,7 +41,7 @@ async def list_deliveries(
 
     def read(opened: GitHubRepository) -> Deliveries:
         app = repo.account.app
-        found = list(_of_app(app, opened.id, limit) if app else _of_hooks(opened, limit))
+        found = list(_of_app(app, opened.id, limit, since) if app else _of_hooks(opened, limit, since))
         return Deliveries(deliveries=_never_arrived(found) if failed else found)
 
     return await repo.run(read)
@@ -72,17 +74,26 @@ async def redeliver(
     return await repo.run(write)
 
 
-def _of_app(app: Requester, repository_id: int, limit: int) -> Iterator[Delivery]:
-    page = PaginatedList(HookDeliverySummary, app, f"{APP_HOOK}/deliveries", None)
-    about = (delivery for delivery in islice(page, limit) if delivery.repository_id == repository_id)
+def _of_app(app: Requester, repository_id: int, limit: int, since: datetime | None) -> Iterator[Delivery]:
+    page = PaginatedList(HookDeliverySummary, app, f"{APP_HOOK}/deliveries", {"per_page": 100})
+    about = (delivery for delivery in _newest(page, limit, since) if delivery.repository_id == repository_id)
     return (_delivery(delivery, None) for delivery in about)
 
 
-def _of_hooks(repo: GitHubRepository, limit: int) -> Iterator[Delivery]:
+def _newest(page: Iterable[HookDeliverySummary], limit: int, since: datetime | None) -> Iterator[HookDeliverySummary]:
+    return takewhile(lambda sent: since is None or _sent_at(sent) > since, islice(page, limit))
+
+
+def _sent_at(delivery: HookDeliverySummary) -> datetime:
+    sent = cast(datetime, delivery.delivered_at)
+    return sent if sent.tzinfo else sent.replace(tzinfo=UTC)
+
+
+def _of_hooks(repo: GitHubRepository, limit: int, since: datetime | None) -> Iterator[Delivery]:
     for hook in repo.get_hooks():
         config = cast(Json, hook.config)  # pyright: ignore[reportUnknownMemberType]
         if str(config.get("url")).rstrip("/").endswith(INTAKES):
-            for delivery in islice(repo.get_hook_deliveries(hook.id), limit):
+            for delivery in _newest(repo.get_hook_deliveries(hook.id), limit, since):
                 yield _delivery(delivery, hook.id)
 
 
@@ -95,7 +106,7 @@ def _delivery(found: HookDeliverySummary, hook_id: int | None) -> Delivery:
         action=found.action,
         status=found.status or "",
         status_code=found.status_code or 0,
-        delivered_at=found.delivered_at,  # pyright: ignore[reportArgumentType]
+        delivered_at=_sent_at(found),
         redelivery=bool(found.redelivery),
     )
 

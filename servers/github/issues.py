@@ -69,18 +69,14 @@ async def list_issues(
     labels: Annotated[Labels | None, Field(description="Only issues with all of these labels")] = None,
     state: State = "open",
     limit: Limit = 100,
+    skip: Annotated[int, Field(description="Leave out so many first, to read on", ge=0, le=100_000)] = 0,
 ) -> IssueList:
     """List issues, the most recently updated first; pull requests are left out."""
 
     def read(repo: GitHubRepository) -> IssueList:
         found = repo.get_issues(state=state, labels=list(labels or []), sort="updated", direction="desc")
-        issues: list[IssueSummary] = []
-        for issue in found:
-            if len(issues) == limit:
-                break
-            if not _is_pull_request(issue):
-                issues.append(_summary(repository, issue))
-        return IssueList(issues=issues)
+        issues = (issue for issue in found if not _is_pull_request(issue))
+        return IssueList(issues=[_summary(repository, issue) for issue in islice(issues, skip, skip + limit)])
 
     return await access.reading(repository).run(read)
 

@@ -268,6 +268,28 @@ class Redelivery(BaseModel):
     accepted: bool
 
 
+class Deployed(BaseModel):
+    id: int
+    environment: str
+    sha: str = Field(description="The commit asked about, or a later one that contains it")
+    state: str = Field(description="Of the newest status: success, failure, error, in_progress, queued or pending")
+    url: str = Field(description="Where it runs, or its log")
+
+
+class Ran(BaseModel):
+    id: int
+    attempt: int
+    name: str = Field(description="Of the workflow")
+    sha: str = Field(description="The commit asked about, or a later one that contains it")
+    conclusion: str | None = Field(description="null until it is over")
+    url: str
+
+
+class Rollout(BaseModel):
+    deployments: list[Deployed]
+    runs: list[Ran]
+
+
 class GitCredential(BaseModel):
     clone_url: str
     username: str

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from conductor.deployments import Rollout
 from conductor.events import Comment
-from conductor.github import Labeller, SeenIssue
+from conductor.github import Labeller, SeenDelivery, SeenIssue, SeenRepository
 from conductor.snapshot import Snapshot
 from servers.kit.errors import Conflict, NotFound
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
@@ -32,6 +34,10 @@ class MemoryGitHub:
 
     issues: dict[int, SeenIssue] = field(default_factory=dict[int, SeenIssue])
     pulls: dict[int, Snapshot] = field(default_factory=dict[int, Snapshot])
+    rollouts: dict[str, Rollout] = field(default_factory=dict[str, Rollout])
+    deliveries: list[SeenDelivery] = field(default_factory=list[SeenDelivery])
+    renamed: dict[str, str] = field(default_factory=dict[str, str])
+    gone: set[str] = field(default_factory=set[str])
     failing: defaultdict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
     lost: defaultdict[str, list[Exception]] = field(default_factory=lambda: defaultdict(list))
     during: dict[str, Before] = field(default_factory=dict[str, Before])
@@ -64,6 +70,27 @@ class MemoryGitHub:
     async def ready_issues(self, repository: str, label: str) -> list[int]:
         await self._called("ready_issues")
         return [issue.number for issue in self.issues.values() if issue.state == "open" and label in issue.labels]
+
+    async def open_pulls(self, repository: str) -> dict[str, int]:
+        await self._called("open_pulls")
+        return {pull.head_ref: pull.number for pull in self.pulls.values() if pull.state == "open"}
+
+    async def repository(self, name: str) -> SeenRepository:
+        await self._called("repository")
+        if name in self.gone:
+            raise NotFound(f"There is no repository {name}.")
+        return SeenRepository(id=REPOSITORY_ID, full_name=self.renamed.get(name, name))
+
+    async def rollout(self, repository: str, sha: str) -> Rollout:
+        await self._called("rollout")
+        return self.rollouts.get(sha, Rollout())
+
+    async def failed_deliveries(self, repository: str, since: datetime) -> list[SeenDelivery]:
+        await self._called("failed_deliveries")
+        return [delivery for delivery in self.deliveries if delivery.delivered_at >= since]
+
+    async def redeliver(self, repository: str, delivery: SeenDelivery) -> None:
+        await self._write("redeliver", None, delivery.guid)
 
     async def default_branch(self, repository: str) -> str:
         return "main"
