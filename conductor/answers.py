@@ -58,6 +58,9 @@ class HeartbeatAnswer(BaseModel):
 
     lease_until: datetime | None
     token: str | None = None
+    stop: str | None = Field(
+        default=None, description="Why to stop now: push what you have, then release_assignment with parked"
+    )
 
 
 class CheckAnswer(BaseModel):

@@ -24,6 +24,7 @@ from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
 from conductor.store import Store, connection_of
+from conductor.watch import Watch, reviewers
 from servers.kit.auth import SigningKey
 from servers.kit.character import load_all
 from servers.kit.client import tool_client
@@ -83,6 +84,7 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
             desk.store.run(),
             wake.listen(url),
             desk.dispatch.run(),
+            desk.watch.run(),
             desk.intake.run(),
             desk.effects.run(),
             led(url, "reconciler", desk.reconciler.run),
@@ -99,7 +101,12 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
     key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
     dispatch = Dispatch(
-        store, catalogue, settings.lease_seconds, settings.first_heartbeat_seconds, settings.lease_grace_seconds
+        store,
+        catalogue,
+        settings.lease_seconds,
+        settings.first_heartbeat_seconds,
+        settings.lease_grace_seconds,
+        settings.park_seconds,
     )
     return Desk(
         pool=pool,
@@ -109,6 +116,7 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
         intake=Intake(store, sights, secrets),
         effects=Effects(store, github, policy),
         reconciler=Reconciler(sights, settings.reconcile_seconds),
+        watch=Watch(store, reviewers(catalogue), settings.watch_seconds),
         catalogue=catalogue,
         key=key,
         token_lifetime=timedelta(hours=settings.token_hours),

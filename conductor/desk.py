@@ -15,6 +15,7 @@ from conductor.effects import Effects
 from conductor.intake import Intake
 from conductor.reconcile import Reconciler
 from conductor.store import Store
+from conductor.watch import Watch
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character
 from servers.kit.database import Pool
@@ -38,6 +39,7 @@ class Desk:
     intake: Intake
     effects: Effects
     reconciler: Reconciler
+    watch: Watch
     catalogue: Mapping[str, Character]
     key: SigningKey | None
     token_lifetime: timedelta

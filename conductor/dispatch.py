@@ -14,6 +14,7 @@ from uuid import UUID
 from conductor import commands as c
 from conductor.events import Kind
 from conductor.handler import handle
+from conductor.interrupts import Beat, Held, Interrupts
 from conductor.issue import Issue
 from conductor.records import Claimed, ClaimRequest
 from conductor.store import ASSIGNMENTS, Store, connection_of
@@ -47,6 +48,7 @@ class Dispatch:
         lease_seconds: How long a heartbeat holds a claim.
         first_heartbeat_seconds: A claim without any heartbeat lapses after this, without a strike.
         grace_seconds: How much later than its end a lease is expired.
+        park_seconds: How long a holder that was told to stop may go on before its work is parked without it.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Dispatch:
         lease_seconds: float = 90,
         first_heartbeat_seconds: float = 30,
         grace_seconds: float = 60,
+        park_seconds: float = 60,
     ) -> None:
         self.store = store
         self.catalogue = catalogue
         self.lease_seconds = lease_seconds
         self._first = first_heartbeat_seconds
         self._grace = grace_seconds
+        self._interrupts = Interrupts(store, park_seconds)
 
     async def claim(
         self, caller: Caller, kinds: tuple[Kind, ...], wait_seconds: float, stream: str | None = None
@@ -97,8 +101,8 @@ class Dispatch:
             stream=stream,
         )
 
-    async def heartbeat(self, caller: Caller, claim: Claim | None, step: str) -> datetime | None:
-        """Note that `caller` lives and renew its lease, if it names a claim.
+    async def heartbeat(self, caller: Caller, claim: Claim | None, step: str) -> Beat:
+        """Note that `caller` lives and renew its lease, if it names a claim; an agent may be told to make room.
 
         Raises:
             Fenced, Superseded: The claim is over.
@@ -106,14 +110,23 @@ class Dispatch:
         async with connection_of(self.store.pool) as connection:
             await connection.fetchval(SQL["seen"], caller.subject, caller.instance, caller.role, step)
         if claim is None:
-            return None
+            return Beat()
         stream = await self.stream_of(claim.issue)
         key = (stream, claim.fence, caller.subject, caller.instance, caller.boot)
         async with connection_of(self.store.pool) as connection:
-            until = await connection.fetchval(SQL["heartbeat"], *key, self.lease_seconds, step)
-        if until is None:
+            row = await connection.fetchrow(
+                SQL["heartbeat"], *key, self.lease_seconds, step, self._interrupts.patience
+            )
+        if row is None:
             await self.check(claim, caller.subject, caller.instance, caller.boot)
-        return until
+            return Beat()
+        held = Held(claim, stream, row["stopping_for"], row["overdue"])
+        return Beat(row["lease_until"], await self._stop(caller, held, row["urgent"]))
+
+    async def _stop(self, caller: Caller, held: Held, urgent: bool) -> str | None:
+        if not caller.is_agent or not (urgent or held.stopping_for):
+            return None
+        return await self._interrupts.stop(held, self._request(caller, kinds_for(caller.role), None))
 
     async def check(self, claim: Claim, agent: str, instance: str, boot: str) -> None:
         """Whether a claim holds.

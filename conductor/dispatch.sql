@@ -1,8 +1,12 @@
 -- :name heartbeat
--- Renews a lease; nothing is returned where the claim is over.
-UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7
+-- Renews a lease; nothing is returned where the claim is over. Says too whether it is in the way of critical work.
+UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7,
+                  step_at = CASE WHEN step = $7 THEN step_at ELSE now() END
 WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5 AND lease_until > '-infinity'
-RETURNING lease_until
+RETURNING lease_until, stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
+          (SELECT priority > 0 FROM issues WHERE issues.stream = claims.stream)
+          AND EXISTS (SELECT 1 FROM issues WHERE offer_kind IS NOT NULL AND offer_role IN ('dev', 'review')
+                                             AND priority = 0) AS urgent
 
 -- :name claim_of
 -- Who holds an issue now.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,12 +16,13 @@ from conductor.handler import record
 from conductor.text import all_storable, storable
 from conductor.toolbox import held, once, run
 from conductor.views import write_log
-from servers.kit.errors import InvalidInput
+from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.tools import Caller, Claim
 
 ReportType = Literal[
     "WORK_STARTED", "BRANCH_CREATED", "PR_CREATED", "PR_UPDATED", "TOKEN_USAGE", "GUARD_BLOCKED", "HEARTBEAT", "LOG"
 ]
+ISSUE_KEY = re.compile(r"[\w.-]+/[\w.-]+#\d{1,9}")
 Sha = Field(pattern=r"^[0-9a-f]{40}$")
 M = TypeVar("M", bound=BaseModel)
 
@@ -100,7 +103,15 @@ async def _usage(desk: Desk, caller: Caller, claim: Claim | None, usage: UsageDa
     event = TokenUsage(agent=caller.subject, **usage.model_dump(exclude={"issue"}), issue=issue)
     request = once(caller, "report_event:TOKEN_USAGE", [issue, usage.model_dump()])
     await record(desk.store, f"run-{usage.run}", event, caller.subject, issue or None, request)
+    await _charge(desk, issue, usage.usd)
     return Progress(state=await _state(desk, claim) if claim else "new")
+
+
+async def _charge(desk: Desk, issue: str, usd: float) -> None:
+    if not usd or not ISSUE_KEY.fullmatch(issue):
+        return
+    with suppress(NotFound):  # what was spent on no issue of the rig stops none
+        await desk.watch.spent(await desk.dispatch.stream_of(issue), issue)
 
 
 async def _state(desk: Desk, claim: Claim) -> Any:

@@ -67,8 +67,8 @@ async def heartbeat(
         step: What you are doing, in a few words; people see it.
         note: More about it.
     """
-    until = await desk.dispatch.heartbeat(caller, claim, f"{step}: {note}" if note else step)
-    return HeartbeatAnswer(lease_until=until, token=_renewed(desk, caller))
+    beat = await desk.dispatch.heartbeat(caller, claim, f"{step}: {note}" if note else step)
+    return HeartbeatAnswer(lease_until=beat.until, token=_renewed(desk, caller), stop=beat.stop)
 
 
 def _renewed(desk: Desk, caller: Caller) -> str | None:
@@ -122,9 +122,15 @@ async def complete_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, su
 
 
 @tools.tool(WRITE, AGENTS, at_hand=True)
-async def release_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, reason: Text) -> Progress:
+async def release_assignment(
+    desk: DeskDep,
+    caller: CallerDep,
+    claim: Claim,
+    reason: Text,
+    parked: Annotated[bool, Field(description="A heartbeat told you to stop; you get the work back later")] = False,
+) -> Progress:
     """Give work back without a strike, so that somebody else can take it."""
-    command = c.Release(**held(caller, claim), reason=reason)
+    command = c.Release(**held(caller, claim), reason=reason, parked=parked)
     return await run(desk, caller, "release_assignment", claim.issue, command)
 
 

@@ -32,6 +32,10 @@ class ConductorSettings(RigSettings):
     lease_seconds: float = Field(default=90, gt=0, description="How long a claim holds without a heartbeat")
     first_heartbeat_seconds: float = Field(default=30, gt=0, description="A claim without any heartbeat ends then")
     lease_grace_seconds: float = Field(default=60, ge=0, description="How late an ended lease is expired")
+    park_seconds: float = Field(
+        default=60, gt=0, description="How long a holder that should make room for critical work may go on"
+    )
+    watch_seconds: float = Field(default=15, gt=0, description="How often standstill and alike failures are sought")
     reconcile_seconds: float = Field(default=300, gt=0, description="How often GitHub is read again")
     token_hours: float = Field(default=24, gt=0, description="Life of a renewed token")
     max_strikes: int = Field(default=2, ge=1, description="Failed attempts until a person is asked")

@@ -1,0 +1,55 @@
+-- :name claims_at_rest
+-- Holders that live but get nowhere: no event on the issue and no other step for so long.
+SELECT c.stream, i.version, c.fence, CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END::float8 AS minutes
+FROM claims c JOIN issues i USING (stream)
+WHERE c.lease_until > '-infinity'
+  AND greatest(i.updated_at, c.step_at)
+      < now() - make_interval(secs => 60 * CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END::float8)
+
+-- :name reviews_at_rest
+-- Reviews that nobody takes, though neither they nor all who could take them ($2) are paused or just were.
+SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
+FROM issues i
+WHERE offer_kind = 'review' AND offer_role = 'review' AND offered_at < now() - make_interval(secs => 60 * $1::float8)
+  AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(i.repository)))
+  AND ($2 = '{}' OR NOT $2::text[] <@ ARRAY(SELECT scope FROM pauses))
+  AND NOT EXISTS (
+      SELECT 1 FROM events e
+      WHERE e.type = 'RIG_RESUMED' AND e.recorded_at > now() - make_interval(secs => 60 * $1::float8)
+        AND lower(e.data->>'scope') = ANY ($2::text[] || ARRAY['rig', lower(i.repository)])
+  )
+
+-- :name merges_at_rest
+-- Approved pull requests that nothing brings on, though they wait neither for people nor for their turn.
+SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
+FROM issues i
+WHERE status IN ('ready_to_merge', 'merging') AND updated_at < now() - make_interval(secs => 60 * $1::float8)
+  AND holder IS NULL AND data->>'merged' IS NULL AND NOT (data->>'waits_for_people')::boolean
+  AND NOT EXISTS (
+      SELECT 1 FROM effects mine JOIN effects ahead ON ahead.lane = mine.lane AND ahead.id < mine.id
+      WHERE mine.stream = i.stream AND mine.kind = 'merge' AND mine.state = 'waiting' AND ahead.state = 'waiting'
+  )
+
+-- :name failures
+-- What failed within the last hour, after the last time that people resumed its repository.
+SELECT e.position, e.stream, i.repository, i.status NOT IN ('done', 'cancelled') AS open, e.type, e.data
+FROM events e JOIN issues i USING (stream)
+WHERE e.type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED') AND e.recorded_at > now() - interval '1 hour'
+  AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope = lower(i.repository))
+  AND e.position > coalesce((
+      SELECT max(r.position) FROM events r
+      WHERE r.type = 'RIG_RESUMED' AND lower(r.data->>'scope') IN ('rig', lower(i.repository))
+  ), 0)
+
+-- :name spent
+-- What an issue cost since its last commit, green check or decision of a person, and the version that counts for.
+SELECT i.version, coalesce(sum((u.data->>'usd')::float8), 0) AS usd
+FROM issues i LEFT JOIN events u ON u.type = 'TOKEN_USAGE' AND lower(u.data->>'issue') = lower($2)
+    AND u.position > (
+        SELECT coalesce(max(position), 0) FROM events p WHERE p.stream = $1 AND p.type IN (
+            'ISSUE_APPROVED', 'BRANCH_CREATED', 'PR_CREATED', 'PR_UPDATED', 'CI_PASSED', 'ESCALATION_DECIDED',
+            'HUMAN_GATE_APPROVED', 'HUMAN_GATE_REJECTED'
+        )
+    )
+WHERE i.stream = $1
+GROUP BY i.version
