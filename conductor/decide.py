@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from conductor import commands as c
 from conductor import events as e
 from conductor.assign import assign
@@ -12,7 +10,7 @@ from conductor.by_person import by_person
 from conductor.claimed import by_holder, expire, noticed, park
 from conductor.deployments import awaiting, observe_rollout
 from conductor.evolve import fold
-from conductor.gate import Merge, Refuse, Wait, gate
+from conductor.gatekeeping import keep_gate
 from conductor.issue import Issue
 from conductor.lifecycle import TERMINAL
 from conductor.limits import Limits
@@ -99,14 +97,4 @@ def _with_caps(issue: Issue, events: list[e.Event], command: c.ObservePullReques
     if after.status == "changes_requested" and after.ci_failures > limits.ci_failures and after.rework == "ci_failed":
         cause = f"CI failed {after.ci_failures} times."
         return [*events, e.Escalated(cause=cause, evidence=after.feedback, brake="ci_failures")]
-    if after.status != "ready_to_merge":
-        return events
-    verdict = gate(after, command.pull, command.policy)
-    match verdict:
-        case Merge(head=head):
-            return [*events, e.MergeGatePassed(head=head, policy=command.policy.digest)]
-        case Wait(head=head, reasons=reasons) | Refuse(head=head, reasons=reasons):
-            known = reasons == after.waiting_for
-            return events if known else [*events, e.MergeGateWaiting(head=head, reasons=reasons)]
-        case _:
-            assert_never(verdict)
+    return events + keep_gate(after, command.pull, command.policy)

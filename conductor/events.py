@@ -199,6 +199,7 @@ class ReviewLoopExceeded(Event, frozen=True, kw_only=True):
 class HumanGateTriggered(Event, frozen=True, kw_only=True):
     head: str
     triggers: list[str]
+    evidence: list[str] = []
     policy: str = ""
 
 

@@ -137,8 +137,10 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
     match event:
         case e.PrCreated(number=number, url=url, head=head, branch=branch):
             return {**_NEW_HEAD, "pull_request": PullRequest(number=number, url=url, head=head, branch=branch)}
-        case e.PrUpdated(head=head):
-            return {**_NEW_HEAD, "pull_request": _pull(issue, head=head, checks="unknown", approved_by=None)}
+        case e.PrUpdated(head=head, carried=carried):
+            before = [*issue.carried, issue.pull_request.head] if carried and issue.pull_request else []
+            fresh = {**_NEW_HEAD, **_NO_HUMAN_GATE, "carried": before}
+            return fresh | {"pull_request": _pull(issue, head=head, checks="unknown", approved_by=None)}
         case e.CiPassed():
             return {"pull_request": _pull(issue, checks="passed")}
         case e.PrClosed():
@@ -165,12 +167,13 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
                 "pull_request": _pull(issue, approved_by=None),
                 **_NO_STRIKES,
             }
-        case e.HumanGateTriggered(triggers=triggers):
-            return {"human_gate": triggers}
+        case e.HumanGateTriggered(triggers=triggers, evidence=evidence):
+            return {"human_gate": triggers, "human_evidence": evidence}
         case e.HumanGateApproved(head=head):
-            return {"human_gate": [], "human_ok": head}
+            approved = [*dict.fromkeys([*issue.human_approved, *issue.human_evidence])]
+            return {**_NO_HUMAN_GATE, "human_ok": head, "human_approved": approved}
         case e.HumanGateRejected(note=note):
-            return {"human_gate": [], "rework": "changes_requested", "feedback": note}
+            return {**_NO_HUMAN_GATE, "rework": "changes_requested", "feedback": note}
         case e.MergeGateWaiting(reasons=reasons, people=people):
             return {"waiting_for": reasons, "waits_for_people": people}
         case e.MergeGatePassed() | e.IssueDone():
@@ -201,6 +204,7 @@ def _deployed(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {}
 
 
+_NO_HUMAN_GATE: dict[str, Any] = {"human_gate": [], "human_evidence": []}
 # A new head answers what was asked for, and work that moved on has no strikes.
 _NO_STRIKES: dict[str, Any] = {"strikes": 0, "struck": [], "evidence": ""}
 _NEW_HEAD: dict[str, Any] = {

@@ -74,6 +74,9 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
         strikes: Failed attempts at the current piece of work.
         rework: Why the author has to go on, and with what words.
         human_ok: The head at which a person opened the human gate.
+        human_evidence: Digests of what the open human gate is about.
+        human_approved: Digests of everything that a person has let through.
+        carried: Heads from before, since which the rig only merged the base into the branch.
         waits_for_people: Whether what the gate waits for is a person's to give.
         failures: How often each class of failure happened; only a person's decision starts the count anew.
         brake: What stopped the rig here, while a person is asked.
@@ -119,6 +122,9 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: list[str] = []
     human_gate: list[str] = []
     human_ok: str | None = None
+    human_evidence: list[str] = []
+    human_approved: list[str] = []
+    carried: list[str] = []
     waits_for_people: bool = False
     escalation: str = ""
     brake: str = ""

@@ -20,6 +20,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     state: str
     head_sha: str
+    body: str = ""
     bot: bool = False
     ours: bool = False
 
@@ -33,6 +34,46 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     ours: bool = False
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A changed file; `patch` has hunks only and is None for a binary file or where GitHub shows none."""
+
+    path: str
+    previous_path: str | None = None
+    status: str = "modified"
+    additions: int = 0
+    patch: str | None = None
+    blob: str = ""
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest at base and head, None where it is not; `readable` unless it is no text or too large."""
+
+    path: str
+    previous_path: str | None = None
+    before: str | None = None
+    after: str | None = None
+    readable: bool = True
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull request changes, and what its base says about such changes.
+
+    Attributes:
+        complete: Whether every changed file is in `files`.
+        contents: The changed manifests of package managers.
+        code_owners: The text of the base's CODEOWNERS; empty where there is none.
+        accounts: The accounts behind teams and addresses in it; None where GitHub does not tell.
+        mistake: Why the base's `.rig-agent.yaml` or CODEOWNERS cannot be read; empty where they can.
+    """
+
+    files: list[Change] = []
+    complete: bool = True
+    contents: list[Content] = []
+    code_owners: str = ""
+    accounts: dict[str, list[str] | None] = {}
+    mistake: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A pull request at `head_sha`; `closes` are issues as owner/repo#12, `reviews` each writer's last opinion.
 
@@ -44,6 +85,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         required_approvals: How many approvals on GitHub the base demands.
         requires_code_owners: The base demands an approval by an owner of each changed path.
         requires_up_to_date: The base demands that the head contains it.
+        changes: What it changes; None as long as nobody asked.
         self_review: The rig's reviewer has the author's account, so that GitHub takes no approval of it.
     """
 
@@ -79,3 +121,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     requires_code_owners: bool = False
     requires_up_to_date: bool = False
     self_review: bool = False
+    changes: Changes | None = None

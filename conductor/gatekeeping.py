@@ -1,0 +1,49 @@
+"""What the gate's verdict makes of an issue: it merges, waits, or asks a person; pure, a part of `decide`."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from conductor import events as e
+from conductor.evolve import fold
+from conductor.gate import Human, Merge, Refuse, Wait, decided_on_github, gate
+from conductor.issue import Issue
+from conductor.policy import Policy
+from conductor.snapshot import Snapshot
+
+
+def keep_gate(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
+    """The events that follow for `issue` from a look at its pull request; none where nothing changes."""
+    events: list[e.Event] = []
+    for step in (_judge, _decided, _judge):
+        events += step(fold(events, issue), pull, policy)
+    return events
+
+
+def _judge(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
+    if issue.status != "ready_to_merge":
+        return []
+    verdict = gate(issue, pull, policy)
+    match verdict:
+        case Merge(head=head):
+            return [e.MergeGatePassed(head=head, policy=policy.digest)]
+        case Human(head=head, reasons=reasons, evidence=evidence):
+            asked = e.HumanGateTriggered(head=head, triggers=reasons, evidence=evidence, policy=policy.digest)
+            return [asked]
+        case Wait(head=head, reasons=reasons, people=people) | Refuse(head=head, reasons=reasons, people=people):
+            known = reasons == issue.waiting_for
+            return [] if known else [e.MergeGateWaiting(head=head, reasons=reasons, people=people)]
+        case _:
+            assert_never(verdict)
+
+
+def _decided(issue: Issue, pull: Snapshot, _policy: Policy) -> list[e.Event]:
+    """A person's review on GitHub answers the human gate as `decide_gate` does."""
+    if issue.status != "awaiting_human" or pull.state != "open":
+        return []
+    review = decided_on_github(issue, pull)
+    if review is None:
+        return []
+    if review.state == "approved":
+        return [e.HumanGateApproved(head=pull.head_sha, by=review.author)]
+    return [e.HumanGateRejected(head=pull.head_sha, by=review.author, note=review.body)]
