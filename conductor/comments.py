@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conductor.issue import Issue
+from conductor.issue import READY_LABEL, Issue
 from conductor.snapshot import Snapshot
 
 STATUS_CONTEXT = "rig/merge-gate"
+UNLABELLED = "The label agent-ready was removed."
+QUESTIONS_OPEN = "**Before anybody starts, the rig has to know more.**"
 GATE_OPEN = "Every gate is open; merging."
 _ANSWER = (
     "To have it tried again, remove the label `agent-ready` and set it again, perhaps with a clearer issue. To give "
@@ -44,6 +46,14 @@ def escalated(cause: str, evidence: str) -> str:
     return f"**The rig needs a person here.** {cause}{details}\n\n{_ANSWER}"
 
 
+def repository_paused(repository: str, reason: str) -> str:
+    """Said on the issue whose failure was one too many."""
+    return (
+        f"**The rig takes no new work in {repository} for now.** {reason} Look for the common cause, then have it go "
+        "on with the rig's tool `resume`; failures from before will not stop it again."
+    )
+
+
 def _fenced(text: str, limit: int = 6000) -> str:
     return text[-limit:].replace("```", "'''")
 
@@ -51,3 +61,60 @@ def _fenced(text: str, limit: int = 6000) -> str:
 def permission_refused(login: str, label: str) -> str:
     """Recorded where somebody without write permission set the label."""
     return f"{login} set the label {label} without write permission; only people who may write start work."
+
+
+def questions(asked: list[str], agent: str) -> str:
+    """Asks the author what the issue leaves open."""
+    listed = "\n".join(f"* {one_line(question)}" for question in asked)
+    by = f"\n\n<sub>Asked by {agent}.</sub>" if agent else ""
+    return (
+        f"{QUESTIONS_OPEN}\n\n{listed}\n\nAnswer in a comment or edit the issue; the work is taken up by itself "
+        f"then. An answer is taken as it is.{by}"
+    )
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """`text` on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def cycle(circle: list[str]) -> str:
+    """Tells that the dependencies lead nowhere."""
+    return (
+        f"**This issue waits for itself:** {' → '.join(circle)}. Nobody can start. Take one of these dependencies "
+        "or sub-issues away; the work is taken up by itself then."
+    )
+
+
+def not_found(missing: list[str]) -> str:
+    """Tells that what the issue waits for is not there."""
+    names = " and ".join(missing)
+    return (
+        f"**This issue depends on {names}, which the rig cannot find.** It waits until the description names an issue "
+        "that exists in one of the rig's repositories, or does not name it any more."
+    )
+
+
+def unreadable(base: str) -> str:
+    """Why work does not start where the repository's own file is wrong."""
+    return (
+        f"`.rig-agent.yaml` on `{base}` is not valid, so no work starts. Correct it there; the issue is taken up by "
+        "itself then."
+    )
+
+
+def parent_done(parts: list[str]) -> str:
+    """Tells that an issue is done because its sub-issues are."""
+    return (
+        f"All sub-issues are closed ({', '.join(parts)}), so this issue is done. If something is left, open a "
+        f"sub-issue for it, reopen this one and set the label `{READY_LABEL}` again."
+    )
+
+
+def stopped(number: int) -> str:
+    """Tells what became of the pull request of an issue that lost its label."""
+    return (
+        f"The label `{READY_LABEL}` was removed, so the rig stopped its work here. Pull request #{number} is left as it "
+        "is: merge or close it. Setting the label again starts anew once it is closed."
+    )
