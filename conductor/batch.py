@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conductor.events import RigPaused, RigResumed
 from conductor.records import Answer, Append, Appended, claim_row, effect_rows, event_rows, issue_row
 from servers.kit.database import Connection, load_queries
 from servers.kit.errors import Conflict
@@ -34,6 +35,7 @@ class Batch:
     claims: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     effects: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     answers: list[Answer] = field(default_factory=list[Answer])
+    pauses: dict[str, RigPaused | RigResumed] = field(default_factory=dict[str, RigPaused | RigResumed])
 
     @classmethod
     async def begin(cls, connection: Connection, appends: Sequence[Append], lease_seconds: float) -> Batch:
@@ -56,6 +58,7 @@ class Batch:
         if append.answer:
             self._answer(append.answer)
         self.events += event_rows(append, version)
+        self.pauses |= {e.scope.lower(): e for e in append.events if isinstance(e, RigPaused | RigResumed)}
         end = version + len(append.events)
         if append.after is not None:
             self.issues[append.stream] = issue_row(append.after, end)
@@ -81,6 +84,12 @@ class Batch:
             "open_claims": [row for row in self.claims.values() if row["agent"]],
             "write_effects": self.effects,
             "write_answers": self.answers,
+            "write_pauses": [
+                {"scope": scope, "by": e.by, "reason": e.reason}
+                for scope, e in self.pauses.items()
+                if isinstance(e, RigPaused)
+            ],
+            "end_pauses": [scope for scope, e in self.pauses.items() if isinstance(e, RigResumed)],
         }
         for query, rows in writes.items():
             if rows:

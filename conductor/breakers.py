@@ -55,11 +55,13 @@ class Failure:
     """A failure as it stands in the log, with the issue and the repository that it happened to.
 
     Attributes:
+        version: Of the issue, when it was looked at.
         open: Whether the issue is not over yet, so that something can be said on it.
     """
 
     position: int
     stream: str
+    version: int
     repository: str
     name: str
     open: bool = True

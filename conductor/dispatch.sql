@@ -50,14 +50,6 @@ GROUP BY instance
 SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2
 ORDER BY updated_at DESC LIMIT 1
 
--- :name pause
--- Pauses the whole rig, a repository (its name) or an agent (agent:<name>).
-INSERT INTO pauses (scope, by, reason) VALUES ($1, $2, $3) ON CONFLICT (scope) DO NOTHING
-
--- :name resume
--- Ends a pause.
-DELETE FROM pauses WHERE scope = $1
-
 -- :name is_paused
 -- Whether a scope is paused.
 SELECT EXISTS (SELECT 1 FROM pauses WHERE scope = $1)

@@ -87,8 +87,6 @@ async def pause(desk: DeskDep, caller: CallerDep, scope: Scope = "rig", reason: 
     """Hand out no new work, in the whole rig, a repository or to an agent; running work goes on."""
     event = e.RigPaused(scope=scope, by=caller.subject, reason=reason)
     await append(desk.store, "rig", event, caller.subject, once=once(caller, "pause", [scope, reason]))
-    async with connection_of(desk.pool) as connection:
-        await connection.execute(SQL["pause"], scope.lower(), caller.subject, reason)
     return Pause(scope=scope, paused=True)
 
 
@@ -102,8 +100,6 @@ async def resume(desk: DeskDep, caller: CallerDep, scope: Scope = "rig") -> Paus
         raise NotFound(f"{scope} is not paused.")
     event = e.RigResumed(scope=scope, by=caller.subject)
     await append(desk.store, "rig", event, caller.subject, once=request)
-    async with connection_of(desk.pool) as connection:
-        await connection.execute(SQL["resume"], scope.lower())
     await desk.wake.publish(ASSIGNMENTS)
     return Pause(scope=scope, paused=False)
 

@@ -71,6 +71,10 @@ def _escalated(event: e.Escalated, issue: Issue) -> list[Effect]:
     return [Effect("comment", issue.stream, {"body": comments.escalated(event.cause, event.evidence)})]
 
 
+def _repository_paused(event: e.RigPaused, issue: Issue) -> list[Effect]:
+    return [Effect("comment", issue.stream, {"body": comments.repository_paused(event.scope, event.reason)})]
+
+
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.PrCreated: _pushed,
     e.PrUpdated: _pushed,
@@ -79,4 +83,5 @@ REACTIONS: dict[type[e.Event], Reaction] = {
     e.MergeGateWaiting: _gate_waits,
     e.MergeGatePassed: _gate_passed,
     e.Escalated: _escalated,
+    e.RigPaused: _repository_paused,
 }

@@ -198,7 +198,7 @@ async def list_events(
 async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     """Why an issue is not merged yet, in the same words as the commit status and the page."""
     _, state = await desk.store.load(await desk.dispatch.stream_of(issue))
-    reasons = views.waits_for(state) + await views.paused(desk.pool)
+    reasons = views.waits_for(state) + await views.paused(desk.pool, state)
     text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
     return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())
 

@@ -70,6 +70,16 @@ WITH written AS (
 INSERT INTO lanes (lane, due_at) SELECT lane, min(due_at) FROM written GROUP BY lane ORDER BY lane
 ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane  -- waits for who is about to drop it
 
+-- :name write_pauses
+-- Pauses the whole rig, a repository (its name) or an agent (agent:<name>).
+INSERT INTO pauses (scope, by, reason)
+SELECT scope, by, reason FROM jsonb_to_recordset($1::jsonb) AS p(scope text, by text, reason text)
+ON CONFLICT (scope) DO NOTHING
+
+-- :name end_pauses
+-- Ends pauses.
+DELETE FROM pauses WHERE scope = ANY ($1)
+
 -- :name write_answers
 -- Keeps what callers were told, for repeated requests.
 INSERT INTO answers (caller, tool, request_id, arguments, answer)

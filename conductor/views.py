@@ -176,10 +176,11 @@ async def read_messages(connection: Connection, recipient: str) -> list[Message]
     return sorted((Message.model_validate(dict(row.items())) for row in rows), key=lambda message: message.id)
 
 
-async def paused(pool: Pool) -> list[str]:
-    """What is paused, as sentences."""
+async def paused(pool: Pool, issue: Issue) -> list[str]:
+    """What is paused of that which `issue` needs, as sentences: the rig, its repository, agents that could go on."""
+    holder = issue.holder.agent if issue.holder else ""
     async with connection_of(pool) as connection:
-        rows = await connection.fetch(SQL["pauses"])
+        rows = await connection.fetch(SQL["pauses"], issue.repository, holder, offer(issue) is not None)
     return [f"{row['scope']} is paused by {row['by']}: {row['reason'] or 'no reason given'}." for row in rows]
 
 

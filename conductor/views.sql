@@ -61,8 +61,10 @@ WHERE id > $1 AND ($2::text IS NULL OR lower(issue) = lower($2)) AND ($3::text I
 ORDER BY id LIMIT $5
 
 -- :name pauses
--- What is paused.
-SELECT scope, by, reason, since FROM pauses ORDER BY since
+-- What is paused of that which an issue needs: with an offer ($3), any agent may be who would take it.
+SELECT scope, by, reason, since FROM pauses
+WHERE scope IN ('rig', lower($1), 'agent:' || lower($2)) OR ($3 AND scope LIKE 'agent:%')
+ORDER BY since
 
 -- :name send_message
 -- Keeps a message for its recipient.

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from conductor import commands as c
-from conductor.breakers import Failure, failure_class, piled_up
+from conductor.breakers import Failure, piled_up
 from conductor.events import decode
+from conductor.failures import failure_class
 from conductor.handler import handle
 from conductor.store import Store, connection_of
 from servers.kit.character import Character
@@ -58,8 +59,7 @@ class Watch:
         for row in await self._at_rest():
             await self._tell(row["stream"], row["version"], c.NoticeStandstill(row["minutes"], row["fence"]))
         for pile in piled_up(await self._failures(), self.store.limits):
-            version, _ = await self.store.load(pile.last.stream)
-            await self._tell(pile.last.stream, version, c.PauseRepository(pile.reason))
+            await self._tell(pile.last.stream, pile.last.version, c.PauseRepository(pile.reason))
 
     async def spent(self, stream: str, key: str) -> None:
         """Stop the issue `key` of `stream` if it cost too much since it last got on."""
@@ -85,7 +85,7 @@ class Watch:
             rows = await connection.fetch(SQL["failures"])
         named = [(row, failure_class(decode(row["type"], row["data"]))) for row in rows]
         return [
-            Failure(row["position"], row["stream"], row["repository"], name, row["open"])
+            Failure(row["position"], row["stream"], row["version"], row["repository"], name, row["open"])
             for row, name in named
             if name
         ]

@@ -32,7 +32,7 @@ WHERE status IN ('ready_to_merge', 'merging') AND updated_at < now() - make_inte
 
 -- :name failures
 -- What failed within the last hour, after the last time that people resumed its repository.
-SELECT e.position, e.stream, i.repository, i.status NOT IN ('done', 'cancelled') AS open, e.type, e.data
+SELECT e.position, e.stream, i.version, i.repository, i.status NOT IN ('done', 'cancelled') AS open, e.type, e.data
 FROM events e JOIN issues i USING (stream)
 WHERE e.type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED') AND e.recorded_at > now() - interval '1 hour'
   AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope = lower(i.repository))
