@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from agents.assignment import Assignment
 from agents.git import Credential
+from agents.ground import Ground
 from agents.heartbeat import Pulse
 from agents.mesh import Mesh
 from agents.meter import Meter
@@ -28,6 +29,9 @@ class Run:
 
     Args:
         provider: Gives the model's provider, which may still be loading.
+
+    Attributes:
+        ground: What the files were made from while they hold work that is not pushed.
     """
 
     def __init__(
@@ -47,12 +51,21 @@ class Run:
         self.copy = copy
         self.provider = provider
         self.meter = Meter(character.budget, self._report_usage)
+        self.ground: Ground | None = None
         self._pulse = pulse
 
     def step(self, name: str) -> None:
         """Say what the run does now; people see it with the next heartbeat."""
         self._pulse.step = name
         log.info("step", step=name, issue=self.assignment.issue, run=self.assignment.run)
+
+    async def confirm(self) -> None:
+        """Ask the conductor whether the work is still ours.
+
+        Raises:
+            Fenced, Superseded: It is not.
+        """
+        await self._pulse.confirm()
 
     async def report(self, event: str, **data: Any) -> None:
         """Tell the conductor what happened."""

@@ -47,6 +47,11 @@ class Assignment(BaseModel):
         return self.claim.issue
 
     @property
+    def parking_branch(self) -> str:
+        """Where unfinished work waits: the branch itself, or one beside it once there is a pull request."""
+        return f"{self.branch}-parked" if self.pull_request else self.branch
+
+    @property
     def conflicts(self) -> bool:
         """Whether the branch has to take the base in, whatever else is asked."""
         return self.reason == "merge_conflict" or (self.pull_request is not None and self.pull_request.conflicting)

@@ -56,19 +56,23 @@ async def inspect(copy: WorkingCopy, since: str, settings: AgentSettings) -> Com
     Args:
         since: The commit on the base from which the whole pull request is seen.
     """
-    changes = parse_raw(
-        await copy.diff(since, "--raw", "--no-abbrev", "-z"), await copy.diff(since, "--numstat", "-z")
-    )
+    changes = await _changes(copy, since)
     if not changes:
         return Complaint("no_changes", "Nothing is changed compared with the base branch.")
-    markers = MARKER.findall(await copy.diff(since, "--check"))
-    if markers:
-        places = "\n".join(f"{path}:{line}" for path, line in markers)
+    if markers := await places_of_markers(copy, since):
+        places = "\n".join(markers)
         return Complaint("conflict_markers", f"Conflict markers are left in these places:\n{places}")
-    if problem := _paths(changes, settings) or _size(changes, settings):
-        return problem
-    added = added_lines(await copy.diff(since, "--unified=0"))
-    return await asyncio.to_thread(secrets_in, added)
+    return _size(changes, settings) or await _harm(copy, since, settings, changes)
+
+
+async def harm(copy: WorkingCopy, since: str, settings: AgentSettings) -> Complaint | None:
+    """What must not even be pushed as unfinished work, in what is staged: other people's paths, and secrets."""
+    return await _harm(copy, since, settings, await _changes(copy, since))
+
+
+async def places_of_markers(copy: WorkingCopy, since: str) -> list[str]:
+    """Where conflict markers are left, as path:line."""
+    return [f"{path}:{line}" for path, line in MARKER.findall(await copy.diff(since, "--check"))]
 
 
 async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandReport], Complaint | None]:
@@ -81,6 +85,19 @@ async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandR
             how = "did not end in time" if report.timed_out else f"ended with {report.exit_code}"
             return reports, Complaint("tests_failed", f"`{command}` {how}:\n{report.output}")
     return reports, None
+
+
+async def _changes(copy: WorkingCopy, since: str) -> list[Change]:
+    raw = await copy.diff(since, "--raw", "--no-abbrev", "-z")
+    return parse_raw(raw, await copy.diff(since, "--numstat", "-z"))
+
+
+async def _harm(
+    copy: WorkingCopy, since: str, settings: AgentSettings, changes: Sequence[Change]
+) -> Complaint | None:
+    if problem := _paths(changes, settings):
+        return problem
+    return await asyncio.to_thread(secrets_in, added_lines(await copy.diff(since, "--unified=0")))
 
 
 def _paths(changes: Sequence[Change], settings: AgentSettings) -> Complaint | None:

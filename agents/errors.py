@@ -11,6 +11,14 @@ class Stopped(Exception):
     """Somebody wants this run to end: the process is told to leave, or the conductor takes the work back."""
 
 
+class Moved(Exception):
+    """A remote branch is not where it was seen: somebody else pushed to it."""
+
+
+class NoModel(Exception):
+    """No model is to be had for any work: its key is refused, or it is away for too long."""
+
+
 class Stuck(Exception):
     """The run cannot reach its result; a person or another attempt has to.
 

@@ -7,6 +7,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ ALWAYS = {
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "60",
 }
+END_SECONDS = 1.0
 AWAY = re.compile(
     r"(?i)could not resolve|failed to connect|connection (refused|reset|timed out)|timed out|early EOF|RPC failed"
     r"|unexpected disconnect|empty reply|returned error: (429|5\d\d)|remote end hung up|server closed|too slow"
@@ -74,6 +76,7 @@ class Output:
 
     exit_code: int
     out: str
+    err: str = ""
 
 
 async def git(
@@ -106,16 +109,27 @@ async def git(
     try:
         out, err = await process.communicate(None if stdin is None else stdin.encode())
     except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
+        await _end(process)
         raise
     code = process.returncode or 0
     if code not in good:
-        raise _failure(arguments[0], redact(err.decode(errors="replace") or out.decode(errors="replace")))
-    return Output(code, out.decode(errors="replace"))
+        raise failure(arguments[0], redact(err.decode(errors="replace") or out.decode(errors="replace")))
+    return Output(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def _failure(command: str, said: str) -> Exception:
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Let git take its helpers and locks with it, but do not wait for it for long."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+
+
+def failure(command: str, said: str) -> Exception:
+    """What git's complaint means: Unavailable or Stuck."""
     lines = [line for line in said.strip().splitlines() if line.strip()]
     reason = f"git {command} failed: {lines[-1] if lines else 'it said nothing'}"
     return Unavailable(reason) if AWAY.search(said) else Stuck("git_error", reason, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from agents.assignment import Assignment
 from agents.errors import Stopped
@@ -49,10 +49,22 @@ class Pulse:
                 log.warning("a heartbeat failed", issue=self._assignment.issue, error=str(error))
             await asyncio.sleep(self._interval)
 
+    async def confirm(self) -> None:
+        """Renew the claim now, whatever else the conductor wants.
+
+        Raises:
+            Fenced, Superseded: The claim is over.
+            Unavailable: The conductor does not answer for too long.
+        """
+        await self._renew(patience=None)
+
     async def _once(self) -> None:
+        if reason := (await self._renew(patience=0)).get("stop"):
+            raise Stopped(str(reason))
+
+    async def _renew(self, patience: float | None) -> dict[str, Any]:
         said = {"claim": self._assignment.claim.model_dump(), "step": self.step, "note": self.note}
-        answer = await self._mesh.call("conductor", "heartbeat", said, patience=0)
+        answer = await self._mesh.call("conductor", "heartbeat", said, patience=patience)
         if token := answer.get("token"):
             self._identity.token = str(token)
-        if reason := answer.get("stop"):
-            raise Stopped(str(reason))
+        return answer

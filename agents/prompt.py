@@ -22,24 +22,31 @@ is worth more than a guess.
 """
 
 
+EARLIER = (
+    "The files hold what was done on this assignment before it was interrupted, in the newest commit. "
+    "See what is there (`git show`), then go on from it."
+)
+
+
 def system(character: Character) -> str:
     """The system prompt."""
     return f"{character.personality.strip()}\n\n{RULES}"
 
 
-def opening(assignment: Assignment, texts: Mapping[str, str]) -> str:
+def opening(assignment: Assignment, texts: Mapping[str, str], earlier: bool = False) -> str:
     """The first message: the assignment in the rig's own words, then the texts of others, each in a fence.
 
     Args:
         texts: By source: issue, feedback, diff, agents.md; empty ones are left out.
+        earlier: Whether the files hold unfinished work of an earlier run.
     """
     kept = {source: _cut(source, text) for source, text in texts.items() if text.strip()}
     nonce = _nonce("".join(kept.values()))
     fenced = [f'<untrusted-{nonce} source="{source}">\n{text}\n</untrusted-{nonce}>' for source, text in kept.items()]
-    return "\n".join([*_heading(assignment), "", *fenced])
+    return "\n".join([*_heading(assignment, earlier), "", *fenced])
 
 
-def _heading(assignment: Assignment) -> list[str]:
+def _heading(assignment: Assignment, earlier: bool) -> list[str]:
     pull = assignment.pull_request
     lines = {
         "Assignment": assignment.kind,
@@ -49,6 +56,7 @@ def _heading(assignment: Assignment) -> list[str]:
         "Base": assignment.base,
         "Pull request": f"#{pull.number} at {pull.head_sha}" if pull else "",
         "Reason": assignment.reason if assignment.kind == "rework" else "",
+        "Earlier work": EARLIER if earlier else "",
     }
     return [f"{name}: {' '.join(value.split())}" for name, value in lines.items() if value]
 

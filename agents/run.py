@@ -18,8 +18,8 @@ from uuid import uuid4
 from agents import providers
 from agents.assigned import Run
 from agents.assignment import Assignment
-from agents.errors import Stopped
-from agents.exits import FAILED, OK, SUPERSEDED
+from agents.errors import NoModel, Stopped
+from agents.exits import FAILED, NO_MODEL, OK, SUPERSEDED, TERMINATED
 from agents.heartbeat import Pulse
 from agents.mesh import Identity, Mesh, open_mesh
 from agents.patience import first_of
@@ -37,6 +37,7 @@ POLL_SECONDS = 20
 AWAY_SECONDS = 1
 KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
 PR_SET_DUMPABLE = 4
+SHOWN = 200
 
 
 def main(path: Path) -> int:
@@ -53,6 +54,9 @@ def main(path: Path) -> int:
     except Superseded as error:
         log.critical("another process of this slot took over", reason=str(error))
         return SUPERSEDED
+    except NoModel as error:
+        log.critical("the agent has no model to work with", reason=str(error))
+        return NO_MODEL
     except RigError as error:
         log.critical("the agent cannot run", reason=str(error), code=error.code())
         return FAILED
@@ -62,8 +66,16 @@ async def _run_until_signal(character: Character, settings: AgentSettings) -> in
     hide()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        asyncio.get_running_loop().add_signal_handler(name, _leave, stop)
     return await run_agent(character, settings, stop)
+
+
+def _leave(stop: asyncio.Event) -> None:
+    """Leave in order when told to, and at once when told again."""
+    if stop.is_set():
+        log.warning("told to leave again; unfinished work is lost")
+        os._exit(TERMINATED)
+    stop.set()
 
 
 async def run_agent(character: Character, settings: AgentSettings, stop: asyncio.Event) -> int:
@@ -71,6 +83,7 @@ async def run_agent(character: Character, settings: AgentSettings, stop: asyncio
 
     Raises:
         Superseded: Another process of this slot took over.
+        NoModel: There is no model to work with.
         RigError: The rig refuses this agent.
     """
     agent = Agent(character, settings, stop)
@@ -151,7 +164,11 @@ class Agent:
         pulse = Pulse(assignment, mesh, self._identity, self._character.heartbeat_seconds)
         copy = WorkingCopy(self._folder / "clones" / f"{assignment.repository}.git", folder)
         run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load)
-        await supervise(run, pulse, self._stopped())
+        try:
+            await supervise(run, pulse, self._stopped())
+        except NoModel as error:
+            await _tell(mesh, f"has no model: {error}")
+            raise
 
     async def _load(self) -> Provider:
         return await asyncio.shield(self._provider)
@@ -159,6 +176,14 @@ class Agent:
     async def _stopped(self) -> NoReturn:
         await self._stop.wait()
         raise Stopped("the agent's process was told to leave")
+
+
+async def _tell(mesh: Mesh, step: str) -> None:
+    """Let people see why this process is not there."""
+    try:
+        await mesh.call("conductor", "heartbeat", {"step": step[:SHOWN]}, patience=0)
+    except RigError as error:
+        log.info("nobody could be told", step=step, reason=str(error))
 
 
 def hide() -> None:

@@ -39,6 +39,9 @@ class AgentSettings(RigSettings):
     model_patience_seconds: float = Field(
         default=300, ge=0, description="How long the model may be away before a run is stuck"
     )
+    drain_seconds: float = Field(
+        default=8, gt=0, le=600, description="How long a run that has to stop may save its unfinished work"
+    )
     test_timeout_seconds: float = Field(
         default=900, gt=0, le=1800, description="Longest time for the repository's build and for its tests"
     )

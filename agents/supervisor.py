@@ -8,11 +8,12 @@ from typing import NoReturn
 
 from agents.assigned import Run
 from agents.develop import implement, rework
-from agents.errors import Stopped, Stuck
+from agents.errors import Moved, NoModel, Stopped, Stuck
 from agents.heartbeat import Pulse
+from agents.parking import park
 from agents.patience import first_of
 from agents.review import review
-from servers.kit.errors import Fenced, Refused, RigError, Superseded, Unavailable
+from servers.kit.errors import Fenced, InvalidInput, Refused, RigError, Superseded, Unavailable
 from servers.kit.logs import get
 
 log = get(__name__)
@@ -24,13 +25,17 @@ async def supervise(run: Run, pulse: Pulse, stop: Awaitable[NoReturn]) -> None:
 
     Raises:
         Superseded: Another process of this slot took over; this one must leave.
+        NoModel: There is none; the work is given back.
     """
     issue = run.assignment.issue
     try:
         await first_of(_perform(run), pulse.beat(), _forward(stop))
         log.info("done", issue=issue, turns=run.meter.turns, usd=round(run.meter.usd, 4))
     except Stopped as stopped:
-        await _release(run, str(stopped))
+        await _give_back(run, str(stopped))
+    except NoModel as error:
+        await _give_back(run, str(error))
+        raise
     except Superseded:
         raise
     except Fenced as fenced:
@@ -58,12 +63,32 @@ async def _forward(stop: Awaitable[NoReturn]) -> None:
     await stop
 
 
+async def _give_back(run: Run, reason: str) -> None:
+    """Save what there is, and let the work wait for whoever goes on with it."""
+    issue = run.assignment.issue
+    log.info("stopping", issue=issue, reason=reason)
+    try:
+        async with asyncio.timeout(run.settings.drain_seconds):
+            saved = await park(run, reason)
+        log.info("parked", issue=issue, head=saved)
+    except Superseded:
+        raise
+    except Fenced as fenced:
+        log.warning("the claim is over; nothing more is written", issue=issue, reason=str(fenced))
+        return
+    except (Moved, Stuck, RigError, TimeoutError) as error:
+        log.warning("the unfinished work is not saved", issue=issue, reason=str(error) or "it took too long")
+    await _release(run, reason)
+
+
 async def _release(run: Run, reason: str) -> None:
     """Give the work back; that it is gone already is as good."""
-    log.info("stopping", issue=run.assignment.issue, reason=reason)
     try:
         async with asyncio.timeout(FAREWELL_SECONDS):
-            await run.conductor("release_assignment", reason=reason)
+            try:
+                await run.conductor("release_assignment", reason=reason, parked=True)
+            except InvalidInput:
+                await run.conductor("release_assignment", reason=reason)
     except (Refused, Unavailable, TimeoutError) as error:
         log.info("the claim was not released", issue=run.assignment.issue, reason=str(error))
 

@@ -31,8 +31,12 @@ async def think(
     limit = asyncio.timeout(minutes * 60)
     try:
         async with limit:
-            return await loop.run(provider, prompt.system(run.character), prompt.opening(run.assignment, fenced))
+            return await loop.run(provider, prompt.system(run.character), _opening(run, fenced))
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise Stuck("budget", f"The run reached its limit of {minutes:g} minutes.", loop.trace) from error
+
+
+def _opening(run: Run, texts: Mapping[str, str]) -> str:
+    return prompt.opening(run.assignment, texts, earlier=run.ground is not None and run.ground.earlier)

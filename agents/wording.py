@@ -12,6 +12,7 @@ from servers.kit.logs import redact
 
 ISSUE_TRAILER = "Rig-Issue"
 RUN_TRAILER = "Rig-Run"
+PARKED_TRAILER = "Rig-Parked"
 SHOWN_LINES = 20
 
 
@@ -19,6 +20,13 @@ def commit_message(assignment: Assignment, title: str, summary: str) -> str:
     """The message of a commit, which names the issue and the run it comes from."""
     trailers = f"{ISSUE_TRAILER}: {assignment.issue}\n{RUN_TRAILER}: {assignment.run}"
     return f"{harmless(title)}\n\n{harmless(summary)}\n\n{trailers}\n"
+
+
+def parking_message(assignment: Assignment, reason: str) -> str:
+    """The message of a commit of unfinished work, which says why it was left."""
+    trailers = f"{ISSUE_TRAILER}: {assignment.issue}\n{RUN_TRAILER}: {assignment.run}"
+    why = " ".join(harmless(redact(reason)).split())[:200] or "stopped"
+    return f"chore: work in progress on #{assignment.issue_number}\n\n{trailers}\n{PARKED_TRAILER}: {why}\n"
 
 
 def parts_of(message: str) -> tuple[str, str]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from agents.errors import Stuck
-from agents.git import Credential, Output, git
+from agents.errors import Moved, Stuck
+from agents.git import Credential, Output, failure, git
 from servers.kit.character import Git
+from servers.kit.logs import redact
 
 HISTORY = 50
 REMOTE = "refs/remotes/origin/"
@@ -120,6 +121,16 @@ class WorkingCopy:
         tree, *conflicts = said.out.rstrip("\0").split("\0")
         return Merge(tree.strip(), [path for path in conflicts if path])
 
+    async def replay(self, commit: str, since: str, onto: str) -> Merge:
+        """What `commit` changed since `since`, made to `onto` instead, without touching the files."""
+        # Two commits that left `since` on their own: what lies between does not come along.
+        ours, theirs = [await self._on(since, one) for one in (commit, onto)]
+        return await self.merge(theirs, ours)
+
+    async def _on(self, parent: str, commit: str) -> str:
+        nobody = Git(name="rig", email="rig@localhost")
+        return await self.commit(await self.tree_of(commit), [parent], "", nobody)
+
     async def contains(self, commit: str, ancestor: str) -> bool:
         """Whether `ancestor` is part of `commit`'s history."""
         return (await self._git("merge-base", "--is-ancestor", ancestor, commit, good=(0, 1))).exit_code == 0
@@ -127,6 +138,10 @@ class WorkingCopy:
     async def fork_point(self, commit: str, base: str) -> str:
         """Where `commit` left the base."""
         return (await self._git("merge-base", commit, base)).out.strip()
+
+    def unlock(self) -> None:
+        """Forget a git command that was ended while it worked on the files."""
+        Path(f"{self._env['GIT_INDEX_FILE']}.lock").unlink(missing_ok=True)
 
     async def stage(self) -> str:
         """Take the files as they are now; answers their tree."""
@@ -145,6 +160,9 @@ class WorkingCopy:
         """A file as a commit has it, or None."""
         said = await self._git("cat-file", "blob", f"{commit}:{path}", good=(0, 128))
         return said.out if said.exit_code == 0 else None
+
+    async def parents(self, commit: str) -> list[str]:
+        return (await self._git("rev-parse", f"{commit}^@")).out.split()
 
     async def message(self, commit: str) -> str:
         return (await self._git("log", "-1", "--format=%B", commit)).out.strip()
@@ -165,16 +183,31 @@ class WorkingCopy:
         made = await self._git("commit-tree", tree, *named, stdin=message, env=who)
         return made.out.strip()
 
-    async def push(self, commit: str, branch: str, credential: Credential) -> None:
-        """Push one commit to one branch; never by force.
+    async def push(self, commit: str, branch: str, credential: Credential, seen: str | None) -> None:
+        """Push one commit to one branch, which has to be where it was seen.
+
+        Args:
+            seen: The branch's head on the remote as we know it; None if there must be no branch.
 
         Raises:
-            Stuck: The branch moved on, or the remote refuses.
+            Moved: The branch is elsewhere.
+            Stuck: The remote refuses.
         """
-        if not re.fullmatch(r"[\w][\w./-]*", branch) or branch.endswith((".lock", "/", ".")) or ".." in branch:
-            raise Stuck("git_error", f"{branch!r} is no branch that an agent may push.")
-        spec = f"{commit}:refs/heads/{branch}"
-        await self._git("push", "--quiet", "--porcelain", credential.clone_url, spec, credential=credential)
+        await self._push(f"{commit}:{_ref(branch)}", branch, credential, seen or "")
+
+    async def delete(self, branch: str, credential: Credential, seen: str) -> None:
+        """Delete a branch of the remote if it is where it was seen; errors as in `push`."""
+        await self._push(f":{_ref(branch)}", branch, credential, seen)
+
+    async def _push(self, spec: str, branch: str, credential: Credential, seen: str) -> None:
+        lease = f"--force-with-lease={_ref(branch)}:{seen}"
+        arguments = ("push", "--quiet", "--porcelain", lease, credential.clone_url, spec)
+        said = await self._git(*arguments, credential=credential, good=(0, 1))
+        if said.exit_code == 0:
+            return
+        if "[rejected]" in said.out:
+            raise Moved(f"{branch} is not at {seen or 'its beginning'} any more.")
+        raise failure("push", redact(f"{said.err}\n{said.out}"))
 
     async def _git(
         self,
@@ -186,3 +219,10 @@ class WorkingCopy:
     ) -> Output:
         merged = {**self._env, **(env or {})}
         return await git(*arguments, cwd=self.tree, env=merged, credential=credential, stdin=stdin, good=good)
+
+
+def _ref(branch: str) -> str:
+    """The full name of a branch that an agent may push."""
+    if not re.fullmatch(r"[\w][\w./-]*", branch) or branch.endswith((".lock", "/", ".")) or ".." in branch:
+        raise Stuck("git_error", f"{branch!r} is no branch that an agent may push.")
+    return f"refs/heads/{branch}"

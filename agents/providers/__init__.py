@@ -74,7 +74,8 @@ class Chat(Protocol):
         """The model's next turn; a call that failed leaves the conversation as it was.
 
         Raises:
-            Stuck: The model is away for longer than its patience, or refuses.
+            Stuck: The model refuses.
+            NoModel: Nobody may use it, or it is away for longer than its patience.
         """
         ...
 

@@ -10,7 +10,7 @@ import httpx2
 from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.types import Message, MessageParam, ToolParam, ToolUseBlock
 
-from agents.errors import Stuck
+from agents.errors import NoModel, Stuck
 from agents.patience import patiently
 from agents.providers import Answer, ToolResult, ToolSpec, ToolUse, Usage
 from agents.providers.prices import usd
@@ -21,6 +21,8 @@ from servers.kit.logs import redact
 RETRIES = 2
 SILENCE_SECONDS = 300
 AWAY = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+CLOSED = ("authentication_error", "permission_error", "billing_error", "not_found_error")
+NO_CREDIT = "credit balance is too low"
 CUT_SHORT = "Your answer reached the limit of tokens, so this call was not made. Make smaller calls."
 
 
@@ -65,13 +67,14 @@ class AnthropicChat:
         """The model's next turn.
 
         Raises:
-            Stuck: It refuses, its window is full, or it is away for too long.
+            Stuck: It refuses, or its window is full.
+            NoModel: The key does not open it, or it is away for too long.
         """
         asked: list[MessageParam] = [*self._messages, {"role": "user", "content": [_block(one) for one in inputs]}]
         try:
             message, problem = await patiently(self._patience, lambda: self._query(asked))
         except Unavailable as error:
-            raise Stuck("model_error", f"The model is away: {error}", repr(error.__cause__)) from error
+            raise NoModel(f"The model is away: {error}") from error
         _refuse_dead_ends(message)
         # An answer without content is no turn that the API takes back.
         self._messages = [*asked, {"role": "assistant", "content": message.content}] if message.content else asked
@@ -171,4 +174,6 @@ def _meaning(error: Exception) -> Exception:
         return Unavailable(text or type(error).__name__)
     if error.type in AWAY or error.status_code in (408, 409, 429) or error.status_code >= 500:
         return Unavailable(text)
+    if error.type in CLOSED or error.status_code in (401, 402, 403) or NO_CREDIT in text:
+        return NoModel(f"The model's API does not let us in: {text}")
     return Stuck("model_error", f"The model's API refused the request: {text}")

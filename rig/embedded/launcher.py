@@ -80,7 +80,7 @@ class Launcher:
     wake: Wake
     environment: Environment
     start: Start = spawn
-    stop_seconds: float = 8.0
+    stop_seconds: float = 12.0
     _slots: dict[tuple[str, int], _Slot] = field(default_factory=dict[tuple[str, int], _Slot], init=False)
     _watchers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)

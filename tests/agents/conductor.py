@@ -38,10 +38,10 @@ class Conductor:
         if self.refuse and (what in self.refused or not self.refused):
             raise self.refuse
 
-    async def heard(self, what: str, seconds: float = 30) -> dict[str, Any]:
-        """What was said with the first `what`, once it is said."""
+    async def heard(self, what: str, seconds: float = 30, times: int = 1) -> dict[str, Any]:
+        """What was said with the first `what`, once it is said so often."""
         async with asyncio.timeout(seconds), self.changed:
-            await self.changed.wait_for(lambda: what in self.names)
+            await self.changed.wait_for(lambda: self.names.count(what) >= times)
         return self.said(what)[0]
 
     def offer(self, kinds: list[str]) -> dict[str, Any] | None:
@@ -95,7 +95,7 @@ async def claim_assignment(
 
 @tools.tool(WRITE)
 async def heartbeat(
-    conductor: ConductorDep, caller: CallerDep, claim: Claim, step: str = "", note: str = ""
+    conductor: ConductorDep, caller: CallerDep, claim: Claim | None = None, step: str = "", note: str = ""
 ) -> Answer:
     await conductor.note("heartbeat", step=step, token=caller.token_id)
     return {"lease_until": "2026-01-01T00:00:00Z", "stop": conductor.stop, "token": conductor.renewed}
@@ -119,9 +119,9 @@ async def complete_assignment(conductor: ConductorDep, claim: Claim, summary: st
 
 
 @tools.tool(WRITE)
-async def release_assignment(conductor: ConductorDep, claim: Claim, reason: str) -> Answer:
+async def release_assignment(conductor: ConductorDep, claim: Claim, reason: str, parked: bool = False) -> Answer:
     conductor.offers.clear()
-    await conductor.note("release_assignment", reason=reason)
+    await conductor.note("release_assignment", reason=reason, parked=parked)
     return {"state": "queued"}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp.types import Tool, ToolAnnotations
 
-from agents.errors import Stuck
+from agents.errors import NoModel, Stuck
 from agents.loop import Loop
 from agents.mesh import Mesh
 from agents.meter import Meter
@@ -252,9 +252,14 @@ async def test_a_model_that_stays_away_is_named(model: Model) -> None:
     provider = AnthropicProvider(Llm(), "sk-ant-double", patience_seconds=0)
     bench = Bench(model, provider)
     await bench.double.fault("overloaded", times=None)
-    stuck = await bench.stuck(at_once)
-    assert stuck.error_class == "model_error"
-    assert "Overloaded" in stuck.reason
+    with pytest.raises(NoModel, match=r"The model is away: .*Overloaded"):
+        await bench.run(at_once)
+
+
+async def test_a_key_that_is_refused_is_not_the_works_fault(bench: Bench) -> None:
+    await bench.double.fault("unauthorized")
+    with pytest.raises(NoModel, match=r"does not let us in: .*invalid x-api-key"):
+        await bench.run(at_once)
 
 
 async def test_a_refused_request_is_not_tried_again(bench: Bench) -> None:

@@ -8,10 +8,12 @@ import signal
 
 import pytest
 
+from agents.exits import NO_MODEL, TERMINATED
 from agents.run import main, run_agent
+from rig.doubles.anthropic.faults import Kind
 from rig.doubles.anthropic.script import Play, say, use
 from servers.kit.errors import Fenced, Forbidden, Superseded, Unavailable
-from tests.agents.stage import ROOT, Stage
+from tests.agents.stage import BRANCH, ROOT, Stage
 
 RUN = "mcp__workspace__run_command"
 
@@ -114,20 +116,80 @@ async def test_a_renewed_token_is_used_at_once(stage: Stage) -> None:
     assert stage.conductor.said("report_stuck")[0]["error_class"] == "turn_cap"
 
 
-async def test_sigterm_gives_the_work_back_quickly_and_pushes_nothing(stage: Stage) -> None:
+async def test_sigterm_saves_what_there_is_and_gives_the_work_back_quickly(stage: Stage) -> None:
     def play() -> Play:
-        yield say("", use(RUN, command="touch begun; sleep 60"))
+        (yield say("", use(RUN, command="echo half > begun"))).only.ok()
+        yield say("", use(RUN, command="sleep 60"))
 
     stage.script(play)
+    stage.offer()
+    async with stage.process() as process:
+        await stage.conductor.heard("TOKEN_USAGE", times=2)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    assert stage.conductor.facts() == ["WORK_STARTED", "BRANCH_CREATED", "release_assignment"]
+    assert stage.conductor.said("release_assignment")[0]["parked"]
+    assert stage.git("show", f"{BRANCH}:begun") == "half"
+    assert not list((stage.folder / "data").glob("agents/*/runs/*"))
+
+
+async def test_sigterm_leaves_a_run_without_any_work_as_it_found_it(stage: Stage) -> None:
+    stage.script(endless)
     stage.offer()
     async with stage.process() as process:
         await stage.conductor.heard("TOKEN_USAGE")
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-    assert stage.conductor.facts() == ["WORK_STARTED", "BRANCH_CREATED", "release_assignment"]
+    assert stage.conductor.facts()[-1] == "release_assignment"
     assert stage.branches() == ["main"]
-    assert not list((stage.folder / "data").glob("agents/*/runs/*"))
+
+
+async def test_a_second_sigterm_ends_an_agent_at_once(stage: Stage) -> None:
+    def play() -> Play:
+        (yield say("", use(RUN, command="echo half > begun"))).only.ok()
+        yield say("", use(RUN, command="sleep 60"))
+
+    stage.script(play)
+    stage.offer()
+    await stage.github.fault("slow", "*/git-receive-pack", seconds=20)
+    async with stage.process(RIG_DRAIN_SECONDS="60") as process:
+        await stage.conductor.heard("TOKEN_USAGE", times=2)
+        process.send_signal(signal.SIGTERM)
+        await stage.conductor.heard("check_claim", times=2)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await process.wait() == TERMINATED
+    assert "release_assignment" not in stage.conductor.names
+
+
+async def test_saving_takes_no_longer_than_it_may(stage: Stage) -> None:
+    def play() -> Play:
+        (yield say("", use(RUN, command="echo half > begun"))).only.ok()
+        yield say("", use(RUN, command="sleep 60"))
+
+    stage.script(play)
+    stage.offer()
+    await stage.github.fault("slow", "*/git-receive-pack", seconds=20)
+    async with stage.process(RIG_DRAIN_SECONDS="0.5") as process:
+        await stage.conductor.heard("TOKEN_USAGE", times=2)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    assert stage.conductor.facts()[-1] == "release_assignment"
+
+
+@pytest.mark.parametrize("kind", ["unauthorized", "overloaded"])
+async def test_without_a_model_the_work_is_given_back_and_the_process_says_why(stage: Stage, kind: Kind) -> None:
+    await stage.model_fault(kind, times=None)
+    stage.offer()
+    async with stage.process(RIG_MODEL_PATIENCE_SECONDS="0") as process:
+        assert await asyncio.wait_for(process.wait(), 30) == NO_MODEL
+    assert "the agent has no model to work with" in stage.log()
+    assert stage.conductor.facts()[-1] == "release_assignment"
+    assert stage.conductor.said("heartbeat")[-1]["step"].startswith("has no model: The model")
+    assert "report_stuck" not in stage.conductor.names
 
 
 async def test_after_a_kill_the_next_process_takes_the_work_over(stage: Stage) -> None:

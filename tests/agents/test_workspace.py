@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.errors import Stuck
+from agents.errors import Moved, Stuck
 from agents.git import Credential, git
 from agents.workspace import empty
 from servers.kit.character import Git
@@ -28,24 +28,66 @@ async def commit(local: Local, text: str = "x\n") -> str:
 
 async def test_a_commit_is_pushed_under_the_agents_name(local: Local) -> None:
     sha = await commit(local)
-    await local.copy.push(sha, "feature/one", local.credential)
+    await local.copy.push(sha, "feature/one", local.credential, None)
     assert local.git("log", "-1", "--format=%H %an %ce", "feature/one") == f"{sha} Dev E dev-e@example.org"
-    await local.copy.push(sha, "feature/one", local.credential)  # once more after a lost answer
+    await local.copy.push(sha, "feature/one", local.credential, None)  # once more after a lost answer
 
 
 async def test_a_branch_that_moved_on_is_not_overwritten(local: Local) -> None:
-    await local.copy.push(await commit(local, "theirs\n"), "feature/one", local.credential)
+    await local.copy.push(await commit(local, "theirs\n"), "feature/one", local.credential, None)
     before = local.git("rev-parse", "feature/one")
-    with pytest.raises(Stuck, match="git push failed") as stuck:
-        await local.copy.push(await commit(local, "ours\n"), "feature/one", local.credential)
-    assert stuck.value.error_class == "git_error"
+    for seen in (None, local.base):
+        with pytest.raises(Moved):
+            await local.copy.push(await commit(local, "ours\n"), "feature/one", local.credential, seen)
+        with pytest.raises(Moved):
+            await local.copy.delete("feature/one", local.credential, seen or local.base)
     assert local.git("rev-parse", "feature/one") == before
+
+
+async def test_a_branch_that_was_set_back_is_not_moved_forward_again(local: Local) -> None:
+    first = await commit(local)
+    await local.copy.push(first, "feature/one", local.credential, None)
+    local.write("more.txt", "more\n")
+    second = await local.copy.commit(await local.copy.stage(), [first], "feat: more", AUTHOR)
+    local.git("update-ref", "refs/heads/feature/one", local.base)
+    with pytest.raises(Moved):
+        await local.copy.push(second, "feature/one", local.credential, first)
+    assert local.git("rev-parse", "feature/one") == local.base
+
+
+async def test_what_the_remote_refuses_is_said_in_its_words(local: Local) -> None:
+    hook = local.remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho no pushes on Sundays\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Stuck, match="git push failed") as stuck:
+        await local.copy.push(await commit(local), "feature/one", local.credential, None)
+    assert "no pushes on Sundays" in stuck.value.evidence
+
+
+async def test_a_change_is_replayed_on_a_head_without_what_lay_between(local: Local) -> None:
+    local.write("app.py", "def double(n):\n    return 2 * n\n")
+    dropped = await local.copy.commit(await local.copy.stage(), [local.base], "feat: dropped", AUTHOR)
+    change = await commit(local)
+    ours = await local.copy.commit(await local.copy.tree_of(change), [dropped], "feat: ours", AUTHOR)
+    replayed = await local.copy.replay(ours, dropped, local.base)
+    assert replayed.conflicts == []
+    await local.copy.check_out(replayed.tree)
+    assert (local.copy.tree / "new.txt").read_text() == "x\n"
+    assert "n + n + 1" in (local.copy.tree / "app.py").read_text()
+
+
+async def test_a_git_command_that_was_ended_does_not_stop_the_next(local: Local) -> None:
+    local.write("new.txt", "x\n")
+    (local.copy.tree.parent / "index.lock").touch()
+    local.copy.unlock()
+    await local.copy.stage()
 
 
 @pytest.mark.parametrize("branch", ["+main", "main:evil", "../x", "-f", "a b", "refs.lock", "", "x/"])
 async def test_names_that_mean_something_else_to_git_are_refused(local: Local, branch: str) -> None:
     with pytest.raises(Stuck, match="no branch"):
-        await local.copy.push(local.base, branch, local.credential)
+        await local.copy.push(local.base, branch, local.credential, None)
 
 
 async def test_hooks_filters_and_settings_of_the_files_own_git_do_not_run(local: Local) -> None:
@@ -62,7 +104,7 @@ async def test_hooks_filters_and_settings_of_the_files_own_git_do_not_run(local:
     local.write("hooks/pre-commit", "#!/bin/sh\ntouch pwned\n")
     (tree / "hooks/pre-commit").chmod(0o755)
     sha = await commit(local)
-    await local.copy.push(sha, "feature/one", local.credential)
+    await local.copy.push(sha, "feature/one", local.credential, None)
     assert not (tree / "pwned").exists()
     assert ".git/" not in local.git("ls-tree", "-r", "--name-only", "feature/one")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.doubles.anthropic.errors import ApiError, Overloaded, RateLimited
+from rig.doubles.anthropic.errors import ApiError, Overloaded, RateLimited, Unauthenticated
 from rig.doubles.anthropic.request import MessagesRequest
 from rig.doubles.anthropic.script import ToolUse, Turn
 
@@ -15,6 +15,7 @@ Kind = Literal[
     "server_error",
     "overloaded",
     "overloaded_midway",
+    "unauthorized",
     "cut",
     "broken_json",
     "wrong_input",
@@ -71,6 +72,8 @@ def refusal(fault: Fault) -> ApiError | None:
             return ApiError("Internal server error")
         case "overloaded":
             return Overloaded("Overloaded")
+        case "unauthorized":
+            return Unauthenticated("invalid x-api-key")
         case _:
             return None
 
