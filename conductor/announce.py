@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,13 +27,14 @@ from servers.kit.wake_valkey import AWAY
 
 SQL = load_queries(Path(__file__).with_name("announce.sql"))
 SCRIPT = Path(__file__).with_name("announce.lua").read_text(encoding="utf-8")
+DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 DEBOUNCE_SECONDS = 0.05
 REPAIR_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 REPEAT_MILLISECONDS = 10 * 60 * 1000
 LIVES_SECONDS = 24 * 3600
 SHORTEST_STREAM = 10_000
-TRIES = 3
+STALE = b"stale"
 PRIORITIES = {rank: priority for priority, rank in PRIORITY_RANK.items()}
 log = get(__name__)
 
@@ -75,7 +77,6 @@ class Announcer:
         self._catalogue = catalogue
         self._affinity = affinity
         self._repeat = repeat_milliseconds
-        self._script = ""
         self._announced: dict[str, set[tuple[str, int]]] = {name: set() for name in catalogue}
 
     async def run(self) -> None:
@@ -102,9 +103,8 @@ class Announcer:
         """
         look = await self._look()
         try:
-            lost = await self._tell(look, list(self._catalogue))
-            if lost:
-                await self._tell(look, lost)
+            for name in self._catalogue:
+                await self._tell(look, name)
         except AWAY as error:
             raise Unavailable(f"Valkey cannot be reached ({type(error).__name__}).") from error
 
@@ -134,18 +134,23 @@ class Announcer:
             for known in lists[key]:
                 known.append(offer)
 
-    async def _tell(self, look: Look, names: Sequence[str]) -> list[str]:
-        """Rewrite what these characters are told; those of whom Valkey forgot announcements are to be told anew."""
-        for _ in range(TRIES):
-            async with self.valkey.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    keys = [f"signal:{name}", *(f"{what}:{name}" for what in ("assignments", "announced", "announcing"))]
-                    pipeline.evalsha(self._script, 4, *keys, *self._arguments(look.position, name, look.of[name]))
-                answers = await pipeline.execute(raise_on_error=False)
-            if not any(isinstance(answer, NoScriptError) for answer in answers):
-                break
-            self._script = await self.valkey.script_load(SCRIPT)
-        return [name for name, answer in zip(names, answers, strict=True) if self._forgot(name, look.of[name], answer)]
+    async def _tell(self, look: Look, name: str) -> None:
+        """Rewrite what one character is told, and in full where Valkey forgot what was announced before."""
+        work = look.of[name]
+        answer = await self._evaluate(name, self._arguments(look.position, name, work))
+        if answer == STALE:
+            return
+        if answer:
+            self._announced[name] = set()
+            await self._evaluate(name, self._arguments(look.position, name, work))
+        self._announced[name] = {(offer[0], offer[6]) for offer in work.open}
+
+    async def _evaluate(self, name: str, arguments: Sequence[str | int]) -> Any:
+        keys = [f"{what}:{name}" for what in ("signal", "assignments", "announced", "announcing")]
+        try:
+            return await self.valkey.evalsha(DIGEST, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.valkey.eval(SCRIPT, len(keys), *keys, *arguments)
 
     def _arguments(self, position: int, name: str, work: Work) -> list[str | int]:
         announced = self._announced[name]
@@ -160,15 +165,6 @@ class Announcer:
         longest = max(SHORTEST_STREAM, 4 * len(ids))
         start = [position, self._repeat, longest, LIVES_SECONDS, len(ids) + len(work.in_flight)]
         return [*start, *ids, *work.in_flight, len(known) // 2, *known, *fresh]
-
-    def _forgot(self, name: str, work: Work, answer: Any) -> bool:
-        """Note what is announced now; whether Valkey lost something of it."""
-        if isinstance(answer, Exception):
-            raise answer
-        if answer == b"stale":
-            return False
-        self._announced[name] = set() if answer else {(offer[0], offer[6]) for offer in work.open}
-        return bool(answer)
 
 
 def _announcement(offer: Any) -> tuple[str | int, ...]:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from conductor import intake, resources, rest
+from redis.asyncio import Redis
+
+from conductor import intake, resources, rest, vitals
+from conductor.announce import Announcer
 from conductor.desk import Desk
 from conductor.dispatch import Dispatch
 from conductor.effects import Effects
@@ -24,6 +27,7 @@ from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
 from conductor.store import Store, connection_of
+from conductor.vitals import Vitals
 from conductor.watch import Watch, reviewers
 from servers.kit.auth import SigningKey
 from servers.kit.character import load_all
@@ -32,6 +36,7 @@ from servers.kit.database import Pool, migrate, open_pool
 from servers.kit.errors import Unavailable
 from servers.kit.serve import Part
 from servers.kit.wake import PostgresWake
+from servers.kit.wake_valkey import ValkeyWake, open_valkey
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -55,7 +60,7 @@ def part(settings: ConductorSettings, service_token: Callable[[], str], alone: b
 
 def part_of(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> Part:
     """The conductor over whatever desk is opened."""
-    return Part(tools, opened, [*intake.routes(), *rest.routes()], ready, resources.extend)
+    return Part(tools, opened, [*intake.routes(), *rest.routes(), *vitals.routes()], ready, resources.extend)
 
 
 async def ready(desk: Desk) -> str | None:
@@ -72,11 +77,10 @@ async def ready(desk: Desk) -> str | None:
 async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = False) -> AsyncGenerator[Desk]:
     """Open everything the conductor works with, and do its background work until the end of the block."""
     url = settings.database_url.get_secret_value()
-    async with open_pool(url, size=settings.pool_size) as pool:
+    async with open_pool(url, size=settings.pool_size) as pool, _carrier(settings, pool) as (wake, valkey):
         await migrate(pool, MIGRATIONS, name="conductor")
         await keep_current(pool)
-        wake = PostgresWake(pool.execute, origin=uuid4().hex)
-        desk = _wire(settings, pool, wake, github)
+        desk = _wire(settings, pool, wake, github, valkey)
         if alone:
             await desk.effects.release()
             await desk.intake.release()
@@ -88,12 +92,24 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
             desk.intake.run(),
             desk.effects.run(),
             led(url, "reconciler", desk.reconciler.run),
+            *([desk.vitals.announcer.run()] if desk.vitals.announcer else []),
         )
         async with _together(loops):
             yield desk
 
 
-def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHub) -> Desk:
+@asynccontextmanager
+async def _carrier(settings: ConductorSettings, pool: Pool) -> AsyncGenerator[tuple[PostgresWake, Redis | None]]:
+    """What carries wake-ups, and the Valkey to announce work in where one is set."""
+    origin, url = uuid4().hex, settings.valkey_url.get_secret_value()
+    if not url:
+        yield PostgresWake(pool.execute, origin), None
+        return
+    async with open_valkey(url) as quick, open_valkey(url, seconds=5) as patient:
+        yield ValkeyWake(quick, pool.execute, origin), patient
+
+
+def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: GitHub, valkey: Redis | None) -> Desk:
     store = Store(pool, wake, lease_seconds=settings.lease_seconds, limits=settings.limits)
     catalogue = load_all(settings.characters)
     policy = Policy()
@@ -120,6 +136,14 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
         catalogue=catalogue,
         key=key,
         token_lifetime=timedelta(hours=settings.token_hours),
+        vitals=Vitals(
+            pool,
+            github.ping,
+            Announcer(store, valkey, catalogue) if valkey else None,
+            settings.repositories,
+            settings.reconcile_seconds,
+            settings.lease_grace_seconds,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from conductor.effects import Effects
 from conductor.intake import Intake
 from conductor.reconcile import Reconciler
 from conductor.store import Store
+from conductor.vitals import Vitals
 from conductor.watch import Watch
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character
@@ -43,6 +44,7 @@ class Desk:
     catalogue: Mapping[str, Character]
     key: SigningKey | None
     token_lifetime: timedelta
+    vitals: Vitals
 
 
 async def _desk(ctx: Context[Any, Any]) -> Desk:

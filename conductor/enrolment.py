@@ -43,6 +43,11 @@ class Enrolment:
             known = await connection.fetchval(SQL["current_name"], name, list(self._names))
         return known or self._names.get(name.lower())
 
+    async def reconciled(self, name: str) -> None:
+        """Note that everything of an enrolled repository was looked at."""
+        async with connection_of(self.store.pool) as connection:
+            await connection.execute(SQL["reconciled"], name)
+
     async def look(self, name: str) -> SeenRepository:
         """Read what the repository is called now, and tell its issues where that is new.
 

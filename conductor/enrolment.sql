@@ -14,6 +14,10 @@ INSERT INTO repositories (id, name, enrolled) VALUES ($1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, enrolled = excluded.enrolled
 WHERE (repositories.name, repositories.enrolled) <> (excluded.name, excluded.enrolled)
 
+-- :name reconciled
+-- Notes that everything of a repository was looked at.
+UPDATE repositories SET reconciled_at = now() WHERE lower(enrolled) = lower($1)
+
 -- :name called_otherwise
 -- Issues that still go under another name of their repository.
 SELECT stream FROM issues WHERE repository_id = $1 AND repository <> $2

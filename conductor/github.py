@@ -31,8 +31,51 @@ class Labeller(msgspec.Struct, frozen=True, kw_only=True):
     setting: int = 0
 
 
+class SeenOther(msgspec.Struct, frozen=True, kw_only=True):
+    """Another issue, as far as one that refers to it says."""
+
+    repository: str
+    number: int
+    state: str = "open"
+    labels: list[str] = []
+
+
+class SeenRival(msgspec.Struct, frozen=True, kw_only=True):
+    """An open pull request that closes the issue."""
+
+    repository: str
+    number: int
+    author: str = ""
+    head_ref: str = ""
+    fork: bool = False
+
+
+class SeenComment(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment; `ours` where the rig wrote it, `trusted` where its author belongs to the repository."""
+
+    author: str
+    body: str = ""
+    ours: bool = False
+    trusted: bool = False
+    bot: bool = False
+
+
+class SeenRelations(msgspec.Struct, frozen=True, kw_only=True):
+    """What an issue has to do with others; comments are the newest, oldest first."""
+
+    sub_issues: list[SeenOther] = []
+    blocked_by: list[SeenOther] = []
+    pull_requests: list[SeenRival] = []
+    comments: list[SeenComment] = []
+    templates: list[str] = []
+
+
 class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
-    """An issue as GitHub shows it; `labeller` set the label that was asked about and may do `permission`."""
+    """An issue as GitHub shows it; `labeller` set the label that was asked about and may do `permission`.
+
+    Attributes:
+        relations: None where nobody asked for them.
+    """
 
     repository_id: int
     repository: str
@@ -44,6 +87,7 @@ class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     labels: list[str] = []
     labeller: Labeller | None = None
+    relations: SeenRelations | None = None
 
 
 class SeenRepository(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +111,13 @@ class SeenDelivery(msgspec.Struct, frozen=True, kw_only=True):
 class GitHub(Protocol):
     """What the conductor asks of GitHub; every write looks before it acts."""
 
-    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue: ...
+    async def ping(self) -> None: ...
+    async def get_issue(
+        self, repository: str, number: int, label: str | None, relations: bool = False
+    ) -> SeenIssue: ...
+    async def add_label(self, repository: str, number: int, label: str) -> None: ...
+    async def remove_label(self, repository: str, number: int, label: str) -> None: ...
+    async def close_issue(self, repository: str, number: int) -> None: ...
     async def ready_issues(self, repository: str, label: str) -> list[int]: ...
     async def open_pulls(self, repository: str) -> dict[str, int]: ...
     async def repository(self, name: str) -> SeenRepository: ...
@@ -93,9 +143,22 @@ class GitHubServer:
     def __init__(self, client: ToolClient) -> None:
         self._client = client
 
-    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue:
-        answer = await self._call("get_issue", repository=repository, number=number, labeller_of=label)
+    async def ping(self) -> None:
+        await self._client.list_tools()
+
+    async def get_issue(self, repository: str, number: int, label: str | None, relations: bool = False) -> SeenIssue:
+        asked = {"labeller_of": label, "relations": relations}
+        answer = await self._call("get_issue", repository=repository, number=number, **asked)
         return msgspec.convert(answer, SeenIssue)
+
+    async def add_label(self, repository: str, number: int, label: str) -> None:
+        await self._call("add_labels", repository=repository, number=number, labels=[label])
+
+    async def remove_label(self, repository: str, number: int, label: str) -> None:
+        await self._call("remove_label", repository=repository, number=number, label=label)
+
+    async def close_issue(self, repository: str, number: int) -> None:
+        await self._call("update_issue", repository=repository, number=number, state="closed")
 
     async def ready_issues(self, repository: str, label: str) -> list[int]:
         found: list[int] = []

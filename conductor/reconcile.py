@@ -47,6 +47,7 @@ class Reconciler:
         for enrolled in self.sights.enrolment.names:
             try:
                 looked += await self._reconcile(enrolled)
+                await self.sights.enrolment.reconciled(enrolled)
             except RigError as error:
                 self._warn(enrolled, error)
             except Exception:

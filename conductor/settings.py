@@ -16,6 +16,10 @@ class ConductorSettings(RigSettings):
     """What the conductor needs; every field also as `RIG_<FIELD>`, secrets as `RIG_<FIELD>_FILE`."""
 
     database_url: SecretStr = Field(description="PostgreSQL, as postgresql://user:password@host/database")
+    valkey_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Valkey for wake-ups and KEDA, as rediss://user:password@host:6379/0; without it PostgreSQL does",
+    )
     repositories: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Enrolled repositories, as owner/repo separated by commas"
     )

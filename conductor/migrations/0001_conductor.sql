@@ -115,6 +115,7 @@ CREATE TABLE effects (
     done_at       timestamptz
 );
 CREATE INDEX effects_waiting ON effects (lane, id) WHERE state = 'waiting';
+CREATE INDEX effects_failed ON effects (done_at) WHERE state = 'failed';
 CREATE INDEX effects_of_stream ON effects (stream, kind) WHERE state = 'waiting';
 
 -- A row for each lane that has effects waiting: when its first one is next to be tried or, while a process does it,
@@ -152,9 +153,10 @@ CREATE TABLE redeliveries (
 
 -- What GitHub calls the enrolled repositories now; `enrolled` is their name in the settings.
 CREATE TABLE repositories (
-    id        bigint PRIMARY KEY,
-    name      text NOT NULL,
-    enrolled  text NOT NULL
+    id             bigint PRIMARY KEY,
+    name           text NOT NULL,
+    enrolled       text NOT NULL,
+    reconciled_at  timestamptz
 );
 CREATE INDEX repositories_by_name ON repositories (lower(name));
 

@@ -29,8 +29,8 @@ log = get(__name__)
 
 
 @asynccontextmanager
-async def open_valkey(url: str) -> AsyncGenerator[Redis]:
-    """A client that fails within a second rather than wait, and connects again at the next call.
+async def open_valkey(url: str, seconds: float = TIMEOUT_SECONDS) -> AsyncGenerator[Redis]:
+    """A client that fails within `seconds` rather than wait, and connects again at the next call.
 
     Args:
         url: As redis://user:password@host:6379/0; rediss:// with TLS, unix:///path for a socket.
@@ -38,16 +38,16 @@ async def open_valkey(url: str) -> AsyncGenerator[Redis]:
     Raises:
         InvalidInput: The URL is none; what it holds is not repeated.
     """
-    async with client_of(url) as client:
+    async with client_of(url, seconds) as client:
         yield client
 
 
-def client_of(url: str) -> Redis:
+def client_of(url: str, seconds: float = TIMEOUT_SECONDS) -> Redis:
     """As `open_valkey`, for whoever closes it."""
     scheme, separator, rest = url.partition("://")
     if scheme not in SCHEMES or not separator:
         raise InvalidInput("RIG_VALKEY_URL must start with redis://, rediss://, valkey://, valkeys:// or unix://.")
-    times: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    times: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
         return Redis.from_url(f"{SCHEMES[scheme]}://{rest}", retry=Retry(NoBackoff(), 0), **times)
     except ValueError as error:

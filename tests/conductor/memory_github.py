@@ -61,6 +61,9 @@ class MemoryGitHub:
         """From now on the pull request looks like this."""
         self.pulls[pull.number] = msgspec.structs.replace(pull, **changes)
 
+    async def ping(self) -> None:
+        await self._called("ping")
+
     async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue:
         await self._called("get_issue")
         if number not in self.issues:

@@ -1,10 +1,13 @@
 """What Valkey says of work follows from the database, whoever publishes and whatever Valkey forgets."""
 
+# redis-py leaves its keyword arguments untyped.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from conductor import commands as c
 from conductor.announce import Announcer
 from conductor.dispatch import Dispatch, kinds_for
 from conductor.handler import handle
@@ -24,7 +28,6 @@ from servers.kit.tools import Caller
 from servers.kit.wake import background
 from tests.conductor.conftest import Approve
 from tests.conductor.histories import held
-from tests.conductor.memory_github import MemoryGitHub
 from tests.fixtures_valkey import Valkey
 from tests.fixtures_waiting import Eventually
 
@@ -37,8 +40,8 @@ def character(name: str, role: Any = "dev", *stacks: str) -> Character:
 
 
 CATALOGUE = {
-    c.name: c
-    for c in (
+    one.name: one
+    for one in (
         character("dev-e", "dev"),
         character("dev-e-python", "dev", "python"),
         character("dev-e-node", "dev", "node"),
@@ -54,10 +57,10 @@ class Said:
     valkey: Redis
 
     async def signal(self, name: str) -> list[str]:
-        return [entry.decode() for entry in await self.valkey.lrange(f"signal:{name}", 0, -1)]  # pyright: ignore
+        return [entry.decode() for entry in await self.valkey.lrange(f"signal:{name}", 0, -1)]
 
     async def stream(self, name: str) -> list[dict[str, str]]:
-        entries: Any = await self.valkey.xrange(f"assignments:{name}")  # pyright: ignore
+        entries: Any = await self.valkey.xrange(f"assignments:{name}")
         return [{key.decode(): value.decode() for key, value in fields.items()} for _, fields in entries]
 
     async def issues(self, name: str) -> list[str]:
@@ -128,8 +131,6 @@ async def test_each_assignment_is_announced_once_and_the_signal_counts_what_is_i
 async def test_work_that_was_given_back_is_another_assignment(
     announcer: Announcer, store: Store, said: Said, approve: Approve
 ) -> None:
-    from conductor import commands as c
-
     issue = await approve()
     await announcer.publish()
     taken = await claim(store, "dev-e", issue)
@@ -165,7 +166,7 @@ async def test_a_foreign_hand_in_the_list_is_undone(announcer: Announcer, said: 
     await approve()
     await announcer.publish()
     before = await said.signal("dev-e")
-    await said.valkey.lpush("signal:dev-e", "rubbish")  # pyright: ignore
+    await said.valkey.lpush("signal:dev-e", "rubbish")
     await announcer.publish()
     assert await said.signal("dev-e") == before
 
@@ -228,7 +229,8 @@ async def test_a_look_from_before_does_not_undo_a_later_one(store: Store, said: 
     old = await early._look()  # pyright: ignore[reportPrivateUsage]
     await claim(store, "dev-e-python", issue)
     await late.publish()
-    await early._tell(old, list(CATALOGUE))  # pyright: ignore[reportPrivateUsage]
+    for name in CATALOGUE:
+        await early._tell(old, name)  # pyright: ignore[reportPrivateUsage]
     assert await said.signal("dev-e") == []
     assert await said.signal("dev-e-python") == [f"{issue.stream}:1:implement"]
 
@@ -251,13 +253,13 @@ async def test_the_announced_work_is_what_a_claimer_would_be_offered(
     announcer: Announcer, store: Store, said: Said, pool: Pool, approve: Approve
 ) -> None:
     issues = [await approve(stack=stack) for stack in ("python", "node", "", "python", "rust")]
-    for column, value in (
-        ("offer_preferred = $2", "dev-e"),
-        ("offer_avoided = ARRAY[$2]", "dev-e-node"),
-        ("offer_excluded = ARRAY[$2]", "dev-e"),
-        ("offer_only = $2", "dev-e-python"),
+    for statement, value in (
+        ("UPDATE issues SET offer_preferred = $2 WHERE stream = $1", "dev-e"),
+        ("UPDATE issues SET offer_avoided = ARRAY[$2] WHERE stream = $1", "dev-e-node"),
+        ("UPDATE issues SET offer_excluded = ARRAY[$2] WHERE stream = $1", "dev-e"),
+        ("UPDATE issues SET offer_only = $2 WHERE stream = $1", "dev-e-python"),
     ):
-        await pool.execute(f"UPDATE issues SET {column} WHERE stream = $1", issues.pop().stream, value)
+        await pool.execute(statement, issues.pop().stream, value)
     await pool.execute(PAUSE, "agent:dev-e-node")
     await announcer.publish()
     dispatch = Dispatch(store, CATALOGUE)
@@ -266,7 +268,9 @@ async def test_the_announced_work_is_what_a_claimer_would_be_offered(
         assert await said.issues(name) == [issue.key for issue in await store.offered(request, 100)]
 
 
-async def test_a_preference_ends_and_the_others_are_told(store: Store, said: Said, pool: Pool, approve: Approve) -> None:
+async def test_a_preference_ends_and_the_others_are_told(
+    store: Store, said: Said, pool: Pool, approve: Approve
+) -> None:
     issue = await approve()
     await pool.execute("UPDATE issues SET offer_preferred = 'dev-e'")
     announcer = Announcer(store, said.valkey, CATALOGUE)
@@ -302,4 +306,4 @@ async def test_ten_thousand_assignments_are_one_publish(announcer: Announcer, sa
     await announcer.publish()
     await said.valkey.flushall()
     await announcer.publish()
-    assert len(await said.stream("dev-e")) == await said.valkey.llen("signal:dev-e") == 10_000  # pyright: ignore
+    assert len(await said.stream("dev-e")) == await said.valkey.llen("signal:dev-e") == 10_000
