@@ -78,11 +78,16 @@ class ObserveIssue:
 
 @dataclass(frozen=True)
 class ObservePullRequest:
-    """GitHub shows the pull request like this."""
+    """GitHub shows the pull request like this.
+
+    Attributes:
+        carried: The head is the known one with the base merged in and nothing else, as git says.
+    """
 
     pull: Snapshot
     policy: Policy = field(default_factory=Policy)
     deploys: list[Step] = field(default_factory=list[Step])
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,7 @@ class ObserveRepository:
 
 @dataclass(frozen=True)
 class RecordMergeRefused:
-    """The pull request was not merged at `head`; each reason is a sentence."""
+    """GitHub did not merge the pull request at `head`; each reason is a sentence."""
 
     head: str
     reasons: list[str]
@@ -283,8 +288,8 @@ class DecideGate:
 
 Command = (
     ObserveIssue | ObservePullRequest | Assign | StartWork | ReportBranch | ReportPullRequest | ReportGuardBlocked
-    | Complete | Release | ReportStuck | SubmitReview | SubmitReadiness | ExpireLease | RecordMerged | RecordMergeRefused
-    | RecordEffectFailed | Park | NoticeStandstill | RecordSpend | PauseRepository
+    | Complete | Release | ReportStuck | SubmitReview | SubmitReadiness | ExpireLease
+    | RecordMerged | RecordMergeRefused | RecordEffectFailed | Park | NoticeStandstill | RecordSpend | PauseRepository
     | ObserveRollout | ObserveRepository
     | Approve | Prioritize | Cancel | Reassign | DecideGate
 )  # fmt: skip

@@ -22,6 +22,33 @@ def waiting(reasons: list[str]) -> str:
     return text if len(text) <= _STATUS_LIMIT else text[: _STATUS_LIMIT - 1] + "…"
 
 
+def place(number: int, base: str, ahead: int) -> str:
+    """Where a pull request stands in the merge train; `ahead` is the pull request before it."""
+    names = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+    name = names[number - 1] if number <= len(names) else f"number {number}"
+    return f"It is {name} in the merge train for {base}, behind #{ahead}."
+
+
+def updated(head: str) -> str:
+    """The rig has merged the base into the branch."""
+    return f"The branch was updated; CI runs at {head[:7]}."
+
+
+def in_queue(base: str) -> str:
+    """GitHub's own merge queue lands it."""
+    return f"It is in GitHub's merge queue for {base}."
+
+
+def evicted(base: str) -> str:
+    """GitHub's own merge queue did not land it."""
+    return f"GitHub's merge queue for {base} has put it out; the pull request's page says why."
+
+
+def overtaken(base: str, times: int) -> str:
+    """Others push to the base faster than CI runs."""
+    return f"{base} moved on {times} times while CI ran at the updated branch. Hold other pushes, or merge it by hand."
+
+
 def review(agent: str, summary: str, head: str) -> str:
     """The body of a review."""
     return f"{summary}\n\n<sub>Reviewed by {agent} at {head[:7]}.</sub>"
@@ -91,8 +118,8 @@ def not_found(missing: list[str]) -> str:
     """Tells that what the issue waits for is not there."""
     names = " and ".join(missing)
     return (
-        f"**This issue depends on {names}, which the rig cannot find.** It waits until the description names an issue "
-        "that exists in one of the rig's repositories, or does not name it any more."
+        f"**This issue depends on {names}, which the rig cannot find.** It waits until the description names an "
+        "issue that exists in one of the rig's repositories, or does not name it any more."
     )
 
 
@@ -115,6 +142,6 @@ def parent_done(parts: list[str]) -> str:
 def stopped(number: int) -> str:
     """Tells what became of the pull request of an issue that lost its label."""
     return (
-        f"The label `{READY_LABEL}` was removed, so the rig stopped its work here. Pull request #{number} is left as it "
-        "is: merge or close it. Setting the label again starts anew once it is closed."
+        f"The label `{READY_LABEL}` was removed, so the rig stopped its work here. Pull request #{number} is left as "
+        "it is: merge or close it. Setting the label again starts anew once it is closed."
     )

@@ -38,7 +38,7 @@ def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:
         case c.ObserveIssue():
             return observe_issue(issue, command)
         case c.ObservePullRequest():
-            return _with_caps(issue, observe_pull_request(issue, command.pull), command, limits)
+            return _with_caps(issue, observe_pull_request(issue, command.pull, command.carried), command, limits)
         case c.Assign():
             return assign(issue, command)
         case c.ExpireLease():
@@ -64,7 +64,7 @@ def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:
         case c.RecordMergeRefused(head=head, reasons=reasons):
             pull = issue.pull_request
             current = issue.status == "merging" and pull is not None and pull.head == head
-            return [e.MergeGateWaiting(head=head, reasons=reasons)] if current else []
+            return [e.MergeGateWaiting(head=head, reasons=reasons, refused=True)] if current else []
         case c.RecordEffectFailed(effect=effect, error=error):
             over = issue.status in TERMINAL or issue.status in ("new", "escalated")
             cause = f"The rig could not {effect.replace('_', ' ')}."

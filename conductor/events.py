@@ -107,7 +107,7 @@ class IssueCancelled(Event, frozen=True, kw_only=True):
 
 
 class IssueDone(Event, frozen=True, kw_only=True):
-    pass
+    parts: list[str] = []
 
 
 # Work
@@ -223,6 +223,7 @@ class MergeGateWaiting(Event, frozen=True, kw_only=True):
     head: str
     reasons: list[str]
     people: bool = False
+    refused: bool = False
 
 
 class MergeGatePassed(Event, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 from conductor import events as e
 from conductor.failures import failure_class
 from conductor.issue import Blocked, Holder, Issue, PullRequest, opinion
-from conductor.lifecycle import next_status
+from conductor.lifecycle import CARRYING, next_status
 
 GITHUB = "github"  # who is named where nobody decided but GitHub showed it
 _SLUG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -24,6 +24,8 @@ def evolve(issue: Issue, event: e.Event) -> Issue:
         IllegalTransition: The lifecycle has no such step from here.
     """
     status = next_status(issue.status, event.type)
+    if isinstance(event, e.PrUpdated) and event.carried and issue.status in CARRYING:
+        status = issue.status
     changes = _changes(issue, event) | {"status": status}
     if name := failure_class(event):
         changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
@@ -137,9 +139,10 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
     match event:
         case e.PrCreated(number=number, url=url, head=head, branch=branch):
             return {**_NEW_HEAD, "pull_request": PullRequest(number=number, url=url, head=head, branch=branch)}
-        case e.PrUpdated(head=head, carried=carried):
-            before = [*issue.carried, issue.pull_request.head] if carried and issue.pull_request else []
-            fresh = {**_NEW_HEAD, **_NO_HUMAN_GATE, "carried": before}
+        case e.PrUpdated(head=head, carried=True):
+            return _carried(issue, head)
+        case e.PrUpdated(head=head):
+            fresh: dict[str, Any] = {**_NEW_HEAD, **_NO_HUMAN_GATE, "carried": []}
             return fresh | {"pull_request": _pull(issue, head=head, checks="unknown", approved_by=None)}
         case e.CiPassed():
             return {"pull_request": _pull(issue, checks="passed")}
@@ -172,10 +175,12 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
         case e.HumanGateApproved(head=head):
             approved = [*dict.fromkeys([*issue.human_approved, *issue.human_evidence])]
             return {**_NO_HUMAN_GATE, "human_ok": head, "human_approved": approved}
-        case e.HumanGateRejected(note=note):
-            return {**_NO_HUMAN_GATE, "rework": "changes_requested", "feedback": note}
-        case e.MergeGateWaiting(reasons=reasons, people=people):
-            return {"waiting_for": reasons, "waits_for_people": people}
+        case e.HumanGateRejected(head=head, by=by, note=note):
+            heard = [*issue.heard, opinion(by, head, note)]
+            return {**_NO_HUMAN_GATE, "rework": "changes_requested", "feedback": note, "heard": heard}
+        case e.MergeGateWaiting(reasons=reasons, people=people, refused=refused):
+            pull = _pull(issue, refusals=issue.pull_request.refusals + refused) if issue.pull_request else None
+            return {"waiting_for": reasons, "waits_for_people": people, "pull_request": pull}
         case e.MergeGatePassed() | e.IssueDone():
             return {"waiting_for": [], "waits_for_people": False}
         case e.Merged(sha=sha, deploys=deploys):
@@ -234,5 +239,13 @@ def _asked(issue: Issue, why: e.Why, words: str) -> dict[str, Any]:
 def _pull(issue: Issue, **changes: Any) -> PullRequest | None:
     if issue.pull_request is None:
         return None
-    fresh = {"conflicting": False, "closed": False} if "head" in changes else {}
+    fresh = {"conflicting": False, "closed": False, "refusals": 0} if "head" in changes else {}
     return msgspec.structs.replace(issue.pull_request, **fresh, **changes)
+
+
+def _carried(issue: Issue, head: str) -> dict[str, Any]:
+    """The judged head with the base merged in: what was decided about it holds, what CI said does not."""
+    before = [*issue.carried, issue.pull_request.head] if issue.pull_request else []
+    decided = {"human_ok": head} if issue.human_ok in before else {}
+    pull = _pull(issue, head=head, checks="unknown")
+    return {"pull_request": pull, "carried": before, "waiting_for": [], **decided}

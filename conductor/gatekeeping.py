@@ -10,6 +10,7 @@ from conductor.gate import Human, Merge, Refuse, Wait, decided_on_github, gate
 from conductor.issue import Issue
 from conductor.policy import Policy
 from conductor.snapshot import Snapshot
+from conductor.train import MAX_REFUSALS, settled
 
 
 def keep_gate(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
@@ -21,10 +22,15 @@ def keep_gate(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
 
 
 def _judge(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
+    if issue.status == "merging" and issue.merged is None:
+        return _out_of_train(issue, pull, policy)
     if issue.status != "ready_to_merge":
         return []
     verdict = gate(issue, pull, policy)
     match verdict:
+        case Merge() if issue.pull_request and issue.pull_request.refusals >= MAX_REFUSALS:
+            cause = f"GitHub refused {MAX_REFUSALS} times to merge it: {' '.join(issue.waiting_for)}"
+            return [e.Escalated(cause=cause, brake="refused")]
         case Merge(head=head):
             return [e.MergeGatePassed(head=head, policy=policy.digest)]
         case Human(head=head, reasons=reasons, evidence=evidence):
@@ -35,6 +41,14 @@ def _judge(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
             return [] if known else [e.MergeGateWaiting(head=head, reasons=reasons, people=people)]
         case _:
             assert_never(verdict)
+
+
+def _out_of_train(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
+    """It steps aside where it waits for more than its turn, for CI, or for GitHub to make up its mind."""
+    verdict = gate(issue, settled(pull), policy)
+    if isinstance(verdict, Merge):
+        return []
+    return [e.MergeGateWaiting(head=verdict.head, reasons=verdict.reasons, people=verdict.people)]
 
 
 def _decided(issue: Issue, pull: Snapshot, _policy: Policy) -> list[e.Event]:

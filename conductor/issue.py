@@ -14,6 +14,7 @@ Status = Literal[
     "ready_to_merge", "merging", "deploying", "done", "stuck", "escalated", "cancelled",
 ]  # fmt: skip
 READY_LABEL = "agent-ready"
+NEEDS_INFO_LABEL = "needs-info"
 Checks = Literal["unknown", "passed", "failed"]
 
 
@@ -29,7 +30,11 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The rig's view of the issue's pull request at its newest known head."""
+    """The rig's view of the issue's pull request at its newest known head.
+
+    Attributes:
+        refusals: How often GitHub refused to merge this head.
+    """
 
     number: int
     url: str
@@ -39,6 +44,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     approved_by: str | None = None
     conflicting: bool = False
     closed: bool = False
+    refusals: int = 0
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):

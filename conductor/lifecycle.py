@@ -10,6 +10,8 @@ from servers.kit.errors import IllegalTransition
 
 TERMINAL: frozenset[Status] = frozenset({"done", "cancelled"})
 ACTIVE: tuple[Status, ...] = tuple(s for s in get_args(Status) if s not in TERMINAL and s != "new")
+# A judged head with the base merged in is judged already: its issue stays where it is.
+CARRYING: frozenset[Status] = frozenset({"ready_to_merge", "awaiting_human", "merging"})
 _WITH_PULL_REQUEST: tuple[Status, ...] = (
     "queued", "assigned", "in_progress", "in_review", "changes_requested", "awaiting_human",
     "ready_to_merge", "merging", "stuck", "escalated",
@@ -71,7 +73,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     "HUMAN_GATE_REJECTED": {"awaiting_human": "changes_requested"},
     "MERGE_GATE_WAITING": {"ready_to_merge": "ready_to_merge", "merging": "ready_to_merge"},
     "MERGE_GATE_PASSED": {"ready_to_merge": "merging"},
-    "MERGED": {**dict.fromkeys(_WITH_PULL_REQUEST, "deploying"), "cancelled": "cancelled"},
+    "MERGED": {**dict.fromkeys((*_WITH_PULL_REQUEST, "blocked"), "deploying"), "cancelled": "cancelled"},
     **dict.fromkeys(
         ("DEPLOYED_STAGING", "SMOKE_PASSED", "SMOKE_FAILED", "E2E_PASSED", "E2E_FAILED", "DEPLOYED_PRODUCTION"),
         {"merging": "deploying", "deploying": "deploying", "escalated": "escalated"},

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from conductor import events as e
+from conductor.by_person import try_again
 from conductor.evolve import fold
-from conductor.issue import Issue
-from conductor.lifecycle import TERMINAL
+from conductor.issue import Issue, Status, opinion
+from conductor.lifecycle import CARRYING, TERMINAL
 from conductor.snapshot import Snapshot
+
+
+# Where a person's objection is rework; who is at work already hears of it when the work is handed in.
+_HEARING: tuple[Status, ...] = ("in_review", "ready_to_merge", "merging", "changes_requested", "queued")
 
 
 def observe_pull_request(issue: Issue, pull: Snapshot) -> list[e.Event]:
     """The events that bring `issue` up to date with `pull`, in their natural order; none if nothing is new."""
     if issue.status in TERMINAL or issue.status == "new":
         return []
-    known = issue.pull_request
-    if known is not None and known.number != pull.number:
-        return []  # somebody else's second pull request; the rig follows its own
-    if known is None and (pull.state != "open" or pull.head_ref != issue.branch or pull.fork):
-        return []  # anybody may give a fork's branch the name of ours
-    if known is not None and (pull.head_ref != known.branch or pull.fork):
+    if issue.status == "blocked" and pull.state != "merged":
+        return []
+    if not _followed(issue, pull):
+        return []
+    if (known := issue.pull_request) and (pull.head_ref != known.branch or pull.fork):
         cause = f"Pull request #{pull.number} does not come from the branch {known.branch} of {issue.repository}."
-        return [] if issue.status == "escalated" else [e.Escalated(cause=cause)]
-    steps = (_head, _end, _checks, _conflict)
+        return [] if issue.status == "escalated" else [e.Escalated(cause=cause, brake="foreign_pull_request")]
     events: list[e.Event] = []
-    for step in steps:
+    for step in (_head, _end, _checks, _conflict, _objections):
         events += step(fold(events, issue), pull)
     return events
 
 
-def _head(issue: Issue, pull: Snapshot) -> list[e.Event]:
+def _followed(issue: Issue, pull: Snapshot) -> bool:
+    """Whether it is the issue's own: of one issue the rig follows one pull request, the first on its branch."""
+    if known := issue.pull_request:
+        return known.number == pull.number
+    # Anybody may give a fork's branch the name of ours.
+    return pull.state != "closed" and pull.head_ref == issue.branch and not pull.fork
+
+
+def _head(issue: Issue, pull: Snapshot, carried: bool) -> list[e.Event]:
     known, fence = issue.pull_request, issue.holder.fence if issue.holder else None
     if known is None:
         created = e.PrCreated(
@@ -41,7 +52,8 @@ def _head(issue: Issue, pull: Snapshot) -> list[e.Event]:
         )
         return [created]
     moved = (known.closed or known.head != pull.head_sha) and pull.state == "open"
-    return [e.PrUpdated(number=pull.number, head=pull.head_sha, fence=fence)] if moved else []
+    kept = carried and not known.closed and issue.status in CARRYING
+    return [e.PrUpdated(number=pull.number, head=pull.head_sha, fence=fence, carried=kept)] if moved else []
 
 
 def _end(issue: Issue, pull: Snapshot) -> list[e.Event]:
@@ -74,3 +86,23 @@ def _conflict(issue: Issue, pull: Snapshot) -> list[e.Event]:
     known = issue.pull_request
     new = known is not None and not known.conflicting and pull.state == "open" and pull.mergeable == "conflicting"
     return [e.MergeConflict(head=pull.head_sha, base=pull.base_ref)] if new else []
+
+
+def _objections(issue: Issue, pull: Snapshot) -> list[e.Event]:
+    """A person asks for changes in a review on GitHub: their words and remarks, each review once."""
+    if issue.status not in _HEARING or issue.pull_request is None or pull.state != "open":
+        return []
+    return [
+        e.ReviewDisputed(agent=r.author, head=r.head_sha, summary=r.body, comments=_remarks(pull, r.author))
+        for r in pull.reviews
+        if r.state == "changes_requested" and not r.ours and not r.bot and r.author != pull.author
+        if opinion(r.author, r.head_sha, r.body) not in issue.heard
+    ]
+
+
+def _remarks(pull: Snapshot, author: str) -> list[e.Comment]:
+    return [
+        e.Comment(path=thread.path, line=thread.line or 1, body=thread.body)
+        for thread in pull.threads
+        if thread.author == author and not thread.ours and not thread.resolved
+    ]
