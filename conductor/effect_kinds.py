@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +14,7 @@ from conductor.events import Comment
 from conductor.gate import Merge, Policy, gate
 from conductor.github import GitHub
 from conductor.handler import handle
-from conductor.issue import Issue
+from conductor.issue import NEEDS_INFO_LABEL, Issue
 from conductor.lanes import Due, Lanes, Later
 from conductor.look import look
 from conductor.snapshot import Snapshot
@@ -93,6 +94,19 @@ async def comment(hands: Hands, due: Due, issue: Issue) -> None:
     await hands.github.comment(issue.repository, issue.number, due.data["body"], due.key)
 
 
+async def needs_info(hands: Hands, due: Due, issue: Issue) -> None:
+    """Set or remove the label by what holds the issue now; a label that cannot be set holds nothing up."""
+    asks = issue.blocked is not None and issue.blocked.why == "questions"
+    with suppress(Refused):
+        await (hands.github.add_label if asks else hands.github.remove_label)(
+            issue.repository, issue.number, NEEDS_INFO_LABEL
+        )
+
+
+async def close_issue(hands: Hands, due: Due, issue: Issue) -> None:
+    await hands.github.close_issue(issue.repository, issue.number)
+
+
 async def merge(hands: Hands, due: Due, issue: Issue) -> None:
     """Merge at the judged head if the gate still says so; GitHub guards the SHA."""
     if issue.status != "merging" or issue.pull_request is None:
@@ -124,5 +138,7 @@ HANDLERS: dict[str, Handler] = {
     "resolve_threads": resolve_threads,
     "set_status": set_status,
     "comment": comment,
+    "needs_info": needs_info,
+    "close_issue": close_issue,
     "merge": merge,
 }

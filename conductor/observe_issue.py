@@ -79,8 +79,9 @@ def _held(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
 def _waiting(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
     edited = _edits(issue, seen)
     if seen.sub_issues and all(one.state == "closed" for one in seen.sub_issues):
-        over = Blocked(why="sub_issues", by=[one.key for one in seen.sub_issues])
-        return [*([] if issue.blocked else [_event(over)]), e.IssueDone()]
+        parts = [one.key for one in seen.sub_issues]
+        over = _event(Blocked(why="sub_issues", by=parts))
+        return [*([] if issue.blocked else [over]), e.IssueDone(parts=parts)]
     block = _block(issue, seen)
     if block is None and issue.blocked:
         return [e.IssueUnblocked(**edited)]

@@ -46,6 +46,8 @@ def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
 
 
 def _reviewed(event: e.ReviewPassed | e.ReviewDisputed, issue: Issue) -> list[Effect]:
+    if event.fence is None:
+        return []  # a person said it on GitHub
     verdict = "approve" if isinstance(event, e.ReviewPassed) else "request_changes"
     remarks = [{"path": c.path, "line": c.line, "body": c.body} for c in event.comments]
     body = comments.review(event.agent, event.summary, event.head)
@@ -75,6 +77,41 @@ def _repository_paused(event: e.RigPaused, issue: Issue) -> list[Effect]:
     return [Effect("comment", issue.stream, {"body": comments.repository_paused(event.scope, event.reason)})]
 
 
+def _blocked(event: e.IssueBlocked, issue: Issue) -> list[Effect]:
+    match event.why:
+        case "questions":
+            body = comments.questions(event.questions, event.asked_by)
+            return [Effect("comment", issue.stream, {"body": body}), _needs_info(issue)]
+        case "cycle":
+            return [Effect("comment", issue.stream, {"body": comments.cycle(event.by)})]
+        case "dependencies" if event.missing:
+            return [Effect("comment", issue.stream, {"body": comments.not_found(event.missing)})]
+        case _:
+            return []
+
+
+def _unblocked(event: e.IssueUnblocked, issue: Issue) -> list[Effect]:
+    return [_needs_info(issue)] if issue.asked else []
+
+
+def _needs_info(issue: Issue) -> Effect:
+    return Effect("needs_info", issue.stream)
+
+
+def _cancelled(event: e.IssueCancelled, issue: Issue) -> list[Effect]:
+    pull = issue.pull_request
+    told = event.reason == comments.UNLABELLED and pull is not None and not pull.closed
+    said = [Effect("comment", issue.stream, {"body": comments.stopped(pull.number)})] if told and pull else []
+    return said + ([_needs_info(issue)] if issue.asked else [])
+
+
+def _done(event: e.IssueDone, issue: Issue) -> list[Effect]:
+    if not event.parts:
+        return []  # merged: GitHub closed it
+    body = comments.parent_done(event.parts)
+    return [Effect("comment", issue.stream, {"body": body}), Effect("close_issue", issue.stream)]
+
+
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.PrCreated: _pushed,
     e.PrUpdated: _pushed,
@@ -84,4 +121,8 @@ REACTIONS: dict[type[e.Event], Reaction] = {
     e.MergeGatePassed: _gate_passed,
     e.Escalated: _escalated,
     e.RigPaused: _repository_paused,
+    e.IssueBlocked: _blocked,
+    e.IssueUnblocked: _unblocked,
+    e.IssueCancelled: _cancelled,
+    e.IssueDone: _done,
 }

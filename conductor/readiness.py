@@ -32,7 +32,8 @@ _CRITERION = re.compile(
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s.*$|^\s*\*\*[^*]{1,80}\*\*:?\s*$|^\s*[-=_*]{3,}\s*$")
 _PLACEHOLDER = re.compile(
     r"_no response_|n/?a|none|tbd|todo|\.{3}|…|-|\[e\.g\..*\]"
-    r"|a clear and concise description of.*|(?:please )?(?:describe|explain|provide|tell us|write|add|enter|insert)\b.*\b(?:here|below)\W*"
+    r"|a clear and concise description of.*"
+    r"|(?:please )?(?:describe|explain|provide|tell us|write|add|enter|insert)\b.*\b(?:here|below)\W*"
     r"|is your feature request related to a problem\?.*|if applicable,? add .*|add any other context .*"
     r"|steps to reproduce the behavior:?|(?:go to|click on|scroll down to) '?\W*'?|see error"
     r"|(?:[-*+]|\d+[.)])?\s*(?:\[[ xX]?\])?",

@@ -12,11 +12,12 @@ import msgspec
 
 from conductor.deployments import Rollout
 from conductor.events import Comment
-from conductor.github import Labeller, SeenDelivery, SeenIssue, SeenRepository
+from conductor.github import Labeller, SeenDelivery, SeenIssue, SeenRelations, SeenRepository
 from conductor.snapshot import Snapshot
 from servers.kit.errors import Conflict, NotFound
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
 
+CLEAR = "It should count."
 MERGED_SHA = "c" * 40
 Before = Callable[[], Awaitable[None]]
 
@@ -30,6 +31,9 @@ class MemoryGitHub:
         lost: The same, but raised after the write took effect.
         during: For each method, what happens elsewhere while it is being called.
         done: Every write that took effect.
+        elsewhere: Issues of other repositories.
+        config: The text of `.rig-agent.yaml`.
+        said: Comments on issues, with their text.
     """
 
     issues: dict[int, SeenIssue] = field(default_factory=dict[int, SeenIssue])
@@ -43,6 +47,9 @@ class MemoryGitHub:
     during: dict[str, Before] = field(default_factory=dict[str, Before])
     calls: Counter[str] = field(default_factory=Counter[str])
     done: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    elsewhere: dict[str, dict[int, SeenIssue]] = field(default_factory=dict[str, dict[int, SeenIssue]])
+    config: str | None = "stack: python\n"
+    said: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
     def label(self, number: int, login: str = "ada", permission: str = "admin", setting: int = 1) -> None:
         """An open issue that `login` has labelled."""
@@ -51,6 +58,7 @@ class MemoryGitHub:
             repository=REPOSITORY,
             number=number,
             title=f"Add feature {number}",
+            body=CLEAR,
             state="open",
             author="ada",
             labels=["agent-ready"],
@@ -64,11 +72,34 @@ class MemoryGitHub:
     async def ping(self) -> None:
         await self._called("ping")
 
-    async def get_issue(self, repository: str, number: int, label: str) -> SeenIssue:
+    def edit(self, number: int, **changes: Any) -> None:
+        """From now on the issue looks like this."""
+        self.issues[number] = msgspec.structs.replace(self.issues[number], **changes)
+
+    def relate(self, number: int, **changes: Any) -> None:
+        """From now on the issue has these relations."""
+        relations = self.issues[number].relations or SeenRelations()
+        self.edit(number, relations=msgspec.structs.replace(relations, **changes))
+
+    async def get_issue(self, repository: str, number: int, label: str | None, relations: bool = False) -> SeenIssue:
         await self._called("get_issue")
-        if number not in self.issues:
+        known = self.issues if repository.lower() == REPOSITORY else self.elsewhere.get(repository, {})
+        if number not in known:
             raise NotFound(f"There is no issue {repository}#{number}.")
-        return self.issues[number]
+        seen = known[number]
+        return msgspec.structs.replace(seen, relations=(seen.relations or SeenRelations()) if relations else None)
+
+    async def add_label(self, repository: str, number: int, label: str) -> None:
+        await self._write("add_label", None, (number, label))
+        self.edit(number, labels=[*dict.fromkeys([*self.issues[number].labels, label])])
+
+    async def remove_label(self, repository: str, number: int, label: str) -> None:
+        await self._write("remove_label", None, (number, label))
+        self.edit(number, labels=[name for name in self.issues[number].labels if name != label])
+
+    async def close_issue(self, repository: str, number: int) -> None:
+        await self._write("close_issue", None, number)
+        self.edit(number, state="closed")
 
     async def ready_issues(self, repository: str, label: str) -> list[int]:
         await self._called("ready_issues")
@@ -99,7 +130,7 @@ class MemoryGitHub:
         return "main"
 
     async def file(self, repository: str, path: str, ref: str) -> str | None:
-        return "stack: python\n"
+        return self.config
 
     async def snapshot(self, repository: str, number: int) -> Snapshot:
         await self._called("snapshot")
@@ -124,6 +155,7 @@ class MemoryGitHub:
 
     async def comment(self, repository: str, number: int, body: str, key: str) -> None:
         await self._write("comment", key, number)
+        self.said.append((number, body))
 
     async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str:
         await self._called("merge")

@@ -49,6 +49,16 @@ def test_whatever_says_what_must_hold_is_clear(name: str) -> None:
     assert questions(title, body, ["agent-ready", "bug", "needs-info"], [TEMPLATE]) == []
 
 
+PROMPTS = """\
+**Describe the bug**
+A clear and concise description of what the bug is.
+
+**To Reproduce**
+Steps to reproduce the behavior:
+1. Go to '...'
+2. Click on '....'
+3. See error
+"""
 VAGUE = {
     "nothing": ("Add feature 1", "", EMPTY),
     "blanks": ("Add feature 1", " \n\t\n", EMPTY),
@@ -60,8 +70,7 @@ VAGUE = {
     "an empty form": ("Bug", "### What happened?\n\n_No response_\n\n### Version\n\nN/A", UNTOUCHED),
     "GitHub's own prompts": (
         "Bug",
-        "**Describe the bug**\nA clear and concise description of what the bug is.\n\n"
-        "**To Reproduce**\nSteps to reproduce the behavior:\n1. Go to '...'\n2. Click on '....'\n3. See error\n",
+        PROMPTS,
         UNTOUCHED,
     ),
     "two words": ("Login", "Do it.", NO_CRITERION),
