@@ -107,7 +107,8 @@ def _review(issue: Issue, review: c.SubmitReview, holder: Holder, limits: Limits
     if holder.kind != "review" or pull is None:
         raise Forbidden(f"Your claim on {issue.key} is not a review.")
     if issue.status != "in_review" or pull.head != review.head:
-        return [msgspec.structs.replace(done, note=f"The head moved to {pull.head[:7]}; the verdict does not count.")]
+        moved = f"the head moved to {pull.head[:7]}" if pull.head != review.head else f"it is {issue.status} already"
+        return [msgspec.structs.replace(done, note=f"The verdict does not count: {moved}.")]
     verdict = e.ReviewPassed if review.verdict == "approve" else e.ReviewDisputed
     said = verdict(
         agent=holder.agent,

@@ -9,13 +9,16 @@ from conductor.issue import Issue, Status, opinion
 from conductor.lifecycle import CARRYING, TERMINAL
 from conductor.snapshot import Snapshot
 
-
 # Where a person's objection is rework; who is at work already hears of it when the work is handed in.
 _HEARING: tuple[Status, ...] = ("in_review", "ready_to_merge", "merging", "changes_requested", "queued")
 
 
-def observe_pull_request(issue: Issue, pull: Snapshot) -> list[e.Event]:
-    """The events that bring `issue` up to date with `pull`, in their natural order; none if nothing is new."""
+def observe_pull_request(issue: Issue, pull: Snapshot, carried: bool = False) -> list[e.Event]:
+    """The events that bring `issue` up to date with `pull`, in their natural order; none if nothing is new.
+
+    Args:
+        carried: The new head is the judged one with the base merged in, and nothing else.
+    """
     if issue.status in TERMINAL or issue.status == "new":
         return []
     if issue.status == "blocked" and pull.state != "merged":
@@ -25,8 +28,8 @@ def observe_pull_request(issue: Issue, pull: Snapshot) -> list[e.Event]:
     if (known := issue.pull_request) and (pull.head_ref != known.branch or pull.fork):
         cause = f"Pull request #{pull.number} does not come from the branch {known.branch} of {issue.repository}."
         return [] if issue.status == "escalated" else [e.Escalated(cause=cause, brake="foreign_pull_request")]
-    events: list[e.Event] = []
-    for step in (_head, _end, _checks, _conflict, _objections):
+    events = _head(issue, pull, carried)
+    for step in (_end, _checks, _conflict, _objections):
         events += step(fold(events, issue), pull)
     return events
 
@@ -51,9 +54,18 @@ def _head(issue: Issue, pull: Snapshot, carried: bool) -> list[e.Event]:
             fence=fence,
         )
         return [created]
-    moved = (known.closed or known.head != pull.head_sha) and pull.state == "open"
+    if pull.state != "open" or not (known.closed or known.head != pull.head_sha):
+        return []
     kept = carried and not known.closed and issue.status in CARRYING
-    return [e.PrUpdated(number=pull.number, head=pull.head_sha, fence=fence, carried=kept)] if moved else []
+    updated = e.PrUpdated(number=pull.number, head=pull.head_sha, fence=fence, carried=kept)
+    return [updated, *_reopened(fold([updated], issue))] if known.closed else [updated]
+
+
+def _reopened(issue: Issue) -> list[e.Event]:
+    """Whoever reopens a pull request that they had closed has decided what the rig asked then."""
+    if issue.brake != "pull_request_closed":
+        return []
+    return try_again(issue, e.EscalationDecided(by="github", decision="retry", note="It was reopened."))
 
 
 def _end(issue: Issue, pull: Snapshot) -> list[e.Event]:

@@ -30,7 +30,9 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     resolved: bool
     outdated: bool = False
     path: str = ""
+    line: int | None = None
     author: str = ""
+    body: str = ""
     ours: bool = False
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor import commands as c
+from conductor.decide import decide
 from conductor.issue import Issue
+from conductor.react import react
+from conductor.snapshot import Review, Thread
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, red, running, types
 from tests.conductor.samples import HEAD, NEXT_HEAD
@@ -100,7 +105,7 @@ class TestACheckThatWasRunAgainAndPassed:
 
 
 class TestAMergeOutsideTheRig:
-    @pytest.mark.parametrize("name", ["in_review", "disputed", "reworking", "ready", "merging", "escalated"])
+    @pytest.mark.parametrize("name", [name for name in h.EVERY if name not in ("new", "done", "cancelled")])
     def test_ends_the_issue_and_the_claim(self, name: str) -> None:
         issue = h.EVERY[name]
         merged = do(issue, look(issue, state="merged", merged_sha="c" * 40, merged_by="ada"))
@@ -121,13 +126,76 @@ class TestAPullRequestThatAPersonCloses:
         again = do(closed, c.DecideGate(True, "", "ada"))
         assert (again.status, again.pull_request, again.attempt) == ("queued", None, 2)
 
-    def test_goes_on_when_it_was_reopened_and_a_person_says_so(self) -> None:
+    def test_goes_on_when_it_is_reopened(self) -> None:
         closed = do(h.in_review(), look(h.in_review(), state="closed"))
         reopened = do(closed, running(closed))
-        assert reopened.status == "escalated"
+        assert reopened.pull_request
+        assert (reopened.status, reopened.pull_request.number, reopened.escalation) == ("in_review", 34, "")
+        assert types(reopened, running(reopened)) == []
+
+    def test_still_waits_for_the_answer_to_what_was_asked_before_it_was_closed(self) -> None:
+        closed = do(h.escalated(), look(h.escalated(), state="closed"))
+        reopened = do(closed, running(closed))
+        assert (reopened.status, reopened.escalation) == ("escalated", "The rig could not post review.")
         again = do(reopened, c.DecideGate(True, "", "ada"))
         assert again.pull_request
         assert (again.status, again.pull_request.number) == ("in_review", 34)
+
+
+OBJECTION = Review(author="ada", state="changes_requested", head_sha=HEAD, body="Use a set.")
+REMARK = Thread(id="t", resolved=False, path="a.py", line=3, author="ada", body="Here.")
+
+
+class TestAPersonWhoAsksForChangesOnGitHub:
+    @pytest.mark.parametrize("name", ["in_review", "green", "under_review", "ready", "merging"])
+    def test_is_answered_with_rework_in_their_words(self, name: str) -> None:
+        issue = do(h.EVERY[name], look(h.EVERY[name], reviews=[OBJECTION], threads=[REMARK]))
+        assert (issue.status, issue.rework) == ("changes_requested", "changes_requested")
+        assert issue.feedback == "ada asks for changes: Use a set."
+        assert [(remark.path, remark.line, remark.body) for remark in issue.comments] == [("a.py", 3, "Here.")]
+
+    def test_is_heard_once_and_again_with_other_words(self) -> None:
+        issue = do(h.green(), look(h.green(), reviews=[OBJECTION]), h.assign())
+        issue = do(issue, c.ReportPullRequest(**held(issue), number=34, head=NEXT_HEAD))
+        issue = do(issue, c.Complete(**held(issue)))
+        assert do(issue, look(issue, reviews=[OBJECTION])).status == "in_review"
+        more = msgspec.structs.replace(OBJECTION, body="And sort it.", head_sha=NEXT_HEAD)
+        assert do(issue, look(issue, reviews=[more])).feedback == "ada asks for changes: And sort it."
+
+    def test_adds_to_what_is_asked_already(self) -> None:
+        issue = do(h.disputed(), look(h.disputed(), reviews=[OBJECTION]))
+        assert issue.feedback == "As I see it.\n\nada asks for changes: Use a set."
+        assert issue.reviews == 1, "no round of the rig's own reviews"
+
+    def test_waits_for_whoever_is_at_work(self) -> None:
+        issue = do(h.reworking(), look(h.reworking(), reviews=[OBJECTION]))
+        assert (issue.status, issue.holder) == ("in_progress", h.reworking().holder)
+        issue = do(issue, c.ReportPullRequest(**held(issue), number=34, head=NEXT_HEAD))
+        issue = do(issue, look(issue, reviews=[OBJECTION]))
+        assert (issue.status, issue.rework) == ("changes_requested", "changes_requested")
+
+    @pytest.mark.parametrize("changes", [{"ours": True}, {"bot": True}, {"author": "rig-dev[bot]"}], ids=str)
+    def test_is_a_person_and_neither_the_rig_nor_an_app_nor_the_author(self, changes: dict[str, Any]) -> None:
+        review = msgspec.structs.replace(OBJECTION, **changes)
+        assert do(h.green(), look(h.green(), reviews=[review])).status == "in_review"
+
+    def test_gets_no_second_review_posted(self) -> None:
+        said = decide(h.green(), look(h.green(), reviews=[OBJECTION]))
+        assert [effect for event in said for effect in react(event, h.green())] == []
+
+
+class TestAPersonWhoPushesToTheBranch:
+    def test_takes_approval_and_checks_away_but_not_the_claim(self) -> None:
+        pushed = do(h.reworking(), running(h.reworking(), head_sha="c" * 40))
+        assert pushed.pull_request
+        assert (pushed.status, pushed.holder) == ("in_review", h.reworking().holder)
+        assert (pushed.pull_request.checks, pushed.pull_request.approved_by) == ("unknown", None)
+
+    def test_has_it_reviewed_anew(self) -> None:
+        issue = do(h.ready(), running(h.ready(), head_sha=NEXT_HEAD))
+        issue = do(issue, look(issue), h.assign(h.REVIEWER, "review"))
+        assert issue.holder
+        assert issue.holder.kind == "review"
 
 
 SIGHTS = {
