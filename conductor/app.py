@@ -20,6 +20,7 @@ from conductor.effects import Effects
 from conductor.gate import Policy
 from conductor.github import GitHub, GitHubServer
 from conductor.intake import Intake
+from conductor.postbox import Postbox
 from conductor.leader import led
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
@@ -27,6 +28,7 @@ from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
 from conductor.store import Store, connection_of
+from conductor.translation import Translation
 from conductor.vitals import Vitals
 from conductor.watch import Watch, reviewers
 from servers.kit.auth import SigningKey
@@ -83,13 +85,14 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
         desk = _wire(settings, pool, wake, github, valkey)
         if alone:
             await desk.effects.release()
-            await desk.intake.release()
+            await desk.translation.release()
         loops = (
             desk.store.run(),
             wake.listen(url),
             desk.dispatch.run(),
             desk.watch.run(),
-            desk.intake.run(),
+            desk.postbox.run(),
+            desk.translation.run(),
             desk.effects.run(),
             led(url, "reconciler", desk.reconciler.run),
             *([desk.vitals.announcer.run()] if desk.vitals.announcer else []),
@@ -115,6 +118,7 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     policy = Policy()
     sights = Sights(store, github, policy, settings.repositories, settings.label_apps)
     secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
+    postbox = Postbox(store)
     key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
     dispatch = Dispatch(
         store,
@@ -129,7 +133,9 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
         wake=wake,
         store=store,
         dispatch=dispatch,
-        intake=Intake(store, sights, secrets),
+        postbox=postbox,
+        intake=Intake(postbox, secrets),
+        translation=Translation(store, sights),
         effects=Effects(store, github, policy),
         reconciler=Reconciler(sights, settings.reconcile_seconds),
         watch=Watch(store, reviewers(catalogue), settings.watch_seconds),

@@ -13,8 +13,10 @@ from mcp.server.mcpserver.resolve import Resolve
 from conductor.dispatch import Dispatch
 from conductor.effects import Effects
 from conductor.intake import Intake
+from conductor.postbox import Postbox
 from conductor.reconcile import Reconciler
 from conductor.store import Store
+from conductor.translation import Translation
 from conductor.vitals import Vitals
 from conductor.watch import Watch
 from servers.kit.auth import SigningKey
@@ -37,7 +39,9 @@ class Desk:
     wake: Wake
     store: Store
     dispatch: Dispatch
+    postbox: Postbox
     intake: Intake
+    translation: Translation
     effects: Effects
     reconciler: Reconciler
     watch: Watch

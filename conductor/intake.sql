@@ -1,6 +1,7 @@
--- :name store_delivery
--- Keeps a delivery; a repeated GUID is nothing new.
-INSERT INTO deliveries (guid, event, payload) VALUES ($1, $2, $3)
+-- :name store_deliveries
+-- Keeps deliveries; a repeated GUID is nothing new.
+INSERT INTO deliveries (guid, event, payload)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
 ON CONFLICT (guid) DO NOTHING RETURNING guid
 
 -- :name lease_deliveries
@@ -13,13 +14,15 @@ UPDATE deliveries SET due_at = now() + interval '60 seconds', attempts = attempt
 FROM due WHERE deliveries.guid = due.guid
 RETURNING deliveries.guid, event, payload, attempts, received_at
 
--- :name finish_delivery
--- Notes what became of a delivery.
-UPDATE deliveries SET state = $2, outcome = $3 WHERE guid = $1
+-- :name finish_deliveries
+-- Notes what became of deliveries.
+UPDATE deliveries SET state = ended.state, outcome = ended.words
+FROM unnest($1::text[], $2::text[], $3::text[]) AS ended(guid, state, words) WHERE deliveries.guid = ended.guid
 
--- :name postpone_delivery
--- Translates a delivery later.
-UPDATE deliveries SET due_at = now() + make_interval(secs => $2), outcome = $3 WHERE guid = $1
+-- :name postpone_deliveries
+-- Translates deliveries later.
+UPDATE deliveries SET due_at = now() + make_interval(secs => later.seconds), outcome = later.words
+FROM unnest($1::text[], $2::float8[], $3::text[]) AS later(guid, seconds, words) WHERE deliveries.guid = later.guid
 
 -- :name release_deliveries
 -- Has everything that waits translated now.
