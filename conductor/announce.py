@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,6 @@ class Announcer:
 
     Args:
         catalogue: The characters that work is announced to.
-        affinity: How long work waits for the agent it prefers, as the store has it.
     """
 
     def __init__(
@@ -68,14 +67,12 @@ class Announcer:
         store: Store,
         valkey: Redis,
         catalogue: Mapping[str, Character],
-        affinity: timedelta = timedelta(minutes=10),
         repeat_milliseconds: int = REPEAT_MILLISECONDS,
     ) -> None:
         self.store = store
         self.valkey = valkey
         self.problem: str | None = None
         self._catalogue = catalogue
-        self._affinity = affinity
         self._repeat = repeat_milliseconds
         self._announced: dict[str, set[tuple[str, int]]] = {name: set() for name in catalogue}
 
@@ -114,7 +111,7 @@ class Announcer:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             position = await connection.fetchval(SQL["position"])
-            offers = await connection.fetch(SQL["offers"], self._affinity)
+            offers = await connection.fetch(SQL["offers"], self.store.affinity)
             claims = await connection.fetch(SQL["in_flight"])
             paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
         look = Look(position or 0, defaultdict(Work))

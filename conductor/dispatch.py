@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from conductor import commands as c
+from conductor.demand import Wanted, alone, takers
 from conductor.events import Kind
 from conductor.handler import handle
 from conductor.interrupts import Beat, Held, Interrupts
@@ -38,6 +39,11 @@ def kinds_for(role: str) -> tuple[Kind, ...]:
             return ("review",)
         case _:
             return ("implement", "rework", "review")
+
+
+def _kinds_like(kind: Kind) -> tuple[Kind, ...]:
+    """What somebody who does `kind` comes for."""
+    return ("implement", "rework") if kind in ("implement", "rework") else (kind,)
 
 
 class Dispatch:
@@ -84,11 +90,6 @@ class Dispatch:
 
     def _request(self, caller: Caller, kinds: tuple[Kind, ...], stream: str | None) -> ClaimRequest:
         me = self.catalogue.get(caller.subject)
-        rivals = [
-            other
-            for other in self.catalogue.values()
-            if me and other.name != me.name and other.role == me.role and _stacks_meet(other, me)
-        ]
         return ClaimRequest(
             agent=caller.subject,
             role=caller.role if caller.is_agent else "person",
@@ -97,7 +98,7 @@ class Dispatch:
             run=str(uuid7(self.store.clock.now())),
             stacks=tuple(me.stacks) if me else (),
             kinds=tuple(kind for kind in kinds if kind in kinds_for(caller.role)),
-            alone=not rivals,
+            alone=not me or alone(me, self.catalogue),
             stream=stream,
         )
 
@@ -121,12 +122,10 @@ class Dispatch:
             await self.check(claim, caller.subject, caller.instance, caller.boot)
             return Beat()
         held = Held(claim, stream, row["stopping_for"], row["overdue"])
-        return Beat(row["lease_until"], await self._stop(caller, held, row["urgent"]))
-
-    async def _stop(self, caller: Caller, held: Held, urgent: bool) -> str | None:
-        if not caller.is_agent or not (urgent or held.stopping_for):
-            return None
-        return await self._interrupts.stop(held, self._request(caller, kinds_for(caller.role), None))
+        if not caller.is_agent or not (row["urgent"] or held.stopping_for):
+            return Beat(row["lease_until"])
+        request = self._request(caller, _kinds_like(row["kind"]), None)
+        return Beat(row["lease_until"], await self._interrupts.stop(held, request))
 
     async def check(self, claim: Claim, agent: str, instance: str, boot: str) -> None:
         """Whether a claim holds.
@@ -161,16 +160,15 @@ class Dispatch:
     async def demand(self) -> dict[str, int]:
         """How much work, open and in flight, each character could do or does; a paused one nothing."""
         async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["demand"])
+            rows = await connection.fetch(SQL["demand"], self.store.affinity)
             paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
         demand: Counter[str] = Counter()
         for row in rows:
             if row["agent"]:
                 demand[row["agent"]] += 0 if row["agent"] in paused else row["count"]
                 continue
-            for character in self.catalogue.values():
-                if character.name not in paused and _could(character, row):
-                    demand[character.name] += row["count"]
+            for name in takers(_wanted(row), self.catalogue, paused):
+                demand[name] += row["count"]
         return {name: demand[name] for name in self.catalogue if demand[name]}
 
     async def holders(self) -> dict[str, str]:
@@ -199,13 +197,9 @@ class Dispatch:
             await self.store.clock.sleep(interval)
 
 
-def _stacks_meet(one: Character, other: Character) -> bool:
-    return not one.stacks or not other.stacks or bool(set(one.stacks) & set(other.stacks))
-
-
-def _could(character: Character, row: Any) -> bool:
-    fits = not row["stack"] or not character.stacks or row["stack"] in character.stacks
-    return character.role == row["role"] and fits and character.name not in row["excluded"]
+def _wanted(row: Any) -> Wanted:
+    excluded, avoided = frozenset[str](row["excluded"]), frozenset[str](row["avoided"])
+    return Wanted(row["role"], row["stack"], excluded, row["only"], row["preferred"], avoided)
 
 
 def uuid7(now: datetime) -> UUID:

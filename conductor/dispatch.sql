@@ -3,7 +3,7 @@
 UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7,
                   step_at = CASE WHEN step = $7 THEN step_at ELSE now() END
 WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5 AND lease_until > '-infinity'
-RETURNING lease_until, stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
+RETURNING lease_until, kind, stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
           (SELECT priority > 0 FROM issues WHERE issues.stream = claims.stream)
           AND EXISTS (SELECT 1 FROM issues WHERE offer_kind IS NOT NULL AND offer_role IN ('dev', 'review')
                                              AND priority = 0) AS urgent
@@ -27,13 +27,16 @@ ON CONFLICT (agent, instance) DO UPDATE SET seen_at = now(), role = excluded.rol
 RETURNING (xmax = 0) AS first
 
 -- :name demand
--- Offered work by role and stack, and work in flight by agent.
-SELECT offer_role AS role, offer_stack AS stack, offer_excluded AS excluded, NULL AS agent, count(*)::int AS count
+-- Offered work by whom it is for, and work in flight by agent; a preference holds for $1.
+SELECT offer_role AS role, offer_stack AS stack, offer_excluded AS excluded, offer_only AS only,
+       CASE WHEN offered_at >= now() - $1::interval THEN offer_preferred END AS preferred,
+       CASE WHEN offered_at >= now() - $1::interval THEN offer_avoided ELSE '{}' END AS avoided,
+       NULL AS agent, count(*)::int AS count
 FROM issues
 WHERE offer_kind IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository)))
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4, 5, 6
 UNION ALL
-SELECT NULL, '', '{}', agent, count(*)::int FROM claims GROUP BY agent
+SELECT NULL, '', '{}', NULL, NULL, '{}', agent, count(*)::int FROM claims GROUP BY agent
 
 -- :name paused_agents
 -- Agents that get no new work.

@@ -14,7 +14,7 @@ from conductor.desk import DeskDep
 from conductor.dispatch import SQL
 from conductor.handler import answered
 from conductor.handler import record as append
-from conductor.store import ASSIGNMENTS, connection_of
+from conductor.store import ASSIGNMENTS, EVENTS, connection_of
 from conductor.toolbox import PEOPLE, IssueArg, Short, Text, once, run, tools
 from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.tools import DESTRUCTIVE, WRITE, CallerDep
@@ -100,7 +100,7 @@ async def resume(desk: DeskDep, caller: CallerDep, scope: Scope = "rig") -> Paus
         raise NotFound(f"{scope} is not paused.")
     event = e.RigResumed(scope=scope, by=caller.subject)
     await append(desk.store, "rig", event, caller.subject, once=request)
-    await desk.wake.publish(ASSIGNMENTS)
+    await desk.wake.publish(ASSIGNMENTS, EVENTS)
     return Pause(scope=scope, paused=False)
 
 

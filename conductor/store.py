@@ -69,7 +69,7 @@ class Store:
         self.wake = wake
         self.clock = clock or SystemClock()
         self._lease_seconds = lease_seconds
-        self._affinity = affinity
+        self.affinity = affinity
         self.limits = limits or Limits()
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -94,7 +94,7 @@ class Store:
     async def offered(self, request: ClaimRequest, want: int) -> list[Issue]:
         """What `request` could be given right now, best first and at most `want`; nothing is given."""
         async with connection_of(self.pool) as connection:
-            return await offered(connection, request, self._affinity, want)
+            return await offered(connection, request, self.affinity, want)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""
@@ -161,7 +161,7 @@ class Store:
             batch = await Batch.begin(connection, [w.ask for w in appends], self._lease_seconds)
             results: list[tuple[Any, Any]] = [(w, _attempt(batch, w.ask)) for w in appends]
             if claimers:
-                handout = Handout(connection, batch, self.clock.now(), self._affinity)
+                handout = Handout(connection, batch, self.clock.now(), self.affinity)
                 outcomes = await handout.serve([w.ask for w in claimers])
                 results += [(claimers[place], outcome) for place, outcome in outcomes.items()]
             await batch.write(connection)

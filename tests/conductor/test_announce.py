@@ -57,7 +57,8 @@ class Said:
     valkey: Redis
 
     async def signal(self, name: str) -> list[str]:
-        return [entry.decode() for entry in await self.valkey.lrange(f"signal:{name}", 0, -1)]
+        entries: Any = await self.valkey.lrange(f"signal:{name}", 0, -1)
+        return [entry.decode() for entry in entries]
 
     async def stream(self, name: str) -> list[dict[str, str]]:
         entries: Any = await self.valkey.xrange(f"assignments:{name}")
@@ -276,8 +277,8 @@ async def test_a_preference_ends_and_the_others_are_told(
     announcer = Announcer(store, said.valkey, CATALOGUE)
     await announcer.publish()
     assert (await said.issues("dev-e"), await said.issues("dev-e-python")) == ([issue.key], [])
-    later = Announcer(store, said.valkey, CATALOGUE, affinity=timedelta(0))
-    await later.publish()
+    store.affinity = timedelta(0)
+    await announcer.publish()
     assert await said.issues("dev-e-python") == [issue.key]
 
 
