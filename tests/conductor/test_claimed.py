@@ -8,7 +8,7 @@ import pytest
 
 from conductor import commands as c
 from conductor.decide import decide
-from conductor.issue import Issue
+from conductor.issue import Issue, offer
 from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, Superseded
 from tests.conductor import histories as h
@@ -186,6 +186,66 @@ class TestAnEndedLease:
     def test_of_a_second_reviewer_asks_a_person(self) -> None:
         issue = do(h.under_review(), lapsed(h.under_review()), h.assign("review-x", "review"))
         assert do(issue, lapsed(issue)).status == "escalated"
+
+
+class TestParkedWork:
+    @pytest.mark.parametrize("name", ["assigned", "in_progress", "reworking"])
+    def test_goes_on_where_it_was_with_whoever_had_it(self, name: str) -> None:
+        before = h.EVERY[name]
+        issue = do(before, c.Release(**held(before), reason="critical goes first", parked=True))
+        work = offer(issue)
+        assert (issue.status, issue.strikes, issue.attempt, issue.branch) == ("queued", 0, 1, before.branch)
+        assert work
+        assert (work.kind, work.preferred) == ("rework" if before.pull_request else "implement", h.DEV)
+
+    def test_of_a_reviewer_waits_for_any_reviewer(self) -> None:
+        issue = do(h.under_review(), c.Release(**held(h.under_review()), reason="critical goes first", parked=True))
+        work = offer(issue)
+        assert work
+        assert (issue.status, work.kind, work.preferred) == ("in_review", "review", None)
+
+    def test_is_nobodys_in_particular_once_it_was_taken_again(self) -> None:
+        issue = do(h.working(), c.Release(**held(h.working()), reason="later", parked=True), h.assign("dev-x"))
+        issue = do(issue, c.Release(**held(issue), reason="later"))
+        work = offer(issue)
+        assert work
+        assert work.preferred is None
+
+    def test_is_taken_from_a_holder_that_was_told_and_went_on(self) -> None:
+        parked = do(h.working(), c.Park(h.working().fence, "critical goes first"))
+        assert (parked.status, parked.holder, parked.strikes, parked.parked) == ("queued", None, 0, h.DEV)
+        with pytest.raises(Fenced, match="Stop; do not write any more"):
+            decide(parked, c.Complete(**held(h.working())))
+
+    def test_is_nothing_to_a_later_holder(self) -> None:
+        assert types(do(h.working(), h.assign(boot="2")), c.Park(h.working().fence, "late")) == []
+
+
+class TestAHolderThatGetsNowhere:
+    def test_is_stuck_with_a_strike_and_fenced(self) -> None:
+        issue = do(h.working(), c.NoticeStandstill(30, h.working().fence))
+        assert (issue.status, issue.strikes, issue.failures) == ("queued", 1, {"no_progress": 1})
+        assert issue.evidence == "No progress for 30 minutes."
+        with pytest.raises(Fenced):
+            decide(issue, c.Complete(**held(h.working())))
+
+    def test_as_a_reviewer_leaves_the_review_to_another(self) -> None:
+        issue = do(h.under_review(), c.NoticeStandstill(20, h.under_review().fence))
+        work = offer(issue)
+        assert work
+        assert (issue.status, work.kind, work.avoided) == ("in_review", "review", [h.REVIEWER])
+
+    def test_after_handing_in_just_leaves(self) -> None:
+        issue = do(h.pushed(), c.NoticeStandstill(30, h.pushed().fence))
+        assert (issue.status, issue.holder, issue.strikes) == ("in_review", None, 0)
+
+    def test_counts_for_its_own_fence_only(self) -> None:
+        newer = do(h.working(), h.assign(boot="2"))
+        assert types(newer, c.NoticeStandstill(30, h.working().fence)) == []
+
+    def test_a_second_time_asks_a_person(self) -> None:
+        issue = do(h.working(), c.NoticeStandstill(30, h.working().fence), h.assign("dev-x"))
+        assert do(issue, c.NoticeStandstill(30, issue.fence)).brake == "strikes"
 
 
 class TestAStuckAgent:
