@@ -20,8 +20,8 @@ from conductor.effects import Effects
 from conductor.gate import Policy
 from conductor.github import GitHub, GitHubServer
 from conductor.intake import Intake
-from conductor.postbox import Postbox
 from conductor.leader import led
+from conductor.postbox import Postbox
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
 from conductor.server import tools

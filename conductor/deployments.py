@@ -130,9 +130,10 @@ def _told(issue: Issue, step: e.Step, name: str, outcome: Outcome) -> list[e.Eve
     recorded = _event(step, issue.merged or "", outcome)
     if outcome.passed:
         return [recorded] if recorded else []
-    cause = f"The {'deployment to' if step in ('staging', 'production') else 'workflow'} {name} failed after the merge."
+    what = "deployment to" if step in ("staging", "production") else "workflow"
+    asked = e.Escalated(cause=f"The {what} {name} failed after the merge.", evidence=outcome.url, brake=BRAKE)
     told = [recorded] if recorded else []
-    return told if issue.status == "escalated" else [*told, e.Escalated(cause=cause, evidence=outcome.url, brake=BRAKE)]
+    return told if issue.status == "escalated" else [*told, asked]
 
 
 def said(passed: bool, run: str) -> str:

@@ -58,5 +58,5 @@ class LostDeliveries:
         except RigError as error:
             log.warning("a delivery cannot be had again", repository=repository, guid=delivery.guid, error=str(error))
             return False
-        log.info("asked for a lost delivery", repository=repository, guid=delivery.guid, delivery_event=delivery.event)
+        log.info("asked for a lost delivery", repository=repository, guid=delivery.guid, about=delivery.event)
         return True

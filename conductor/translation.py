@@ -1,4 +1,4 @@
-"""Works off what the postbox kept: each delivery is translated and followed, again until it succeeds or is given up."""
+"""Works off what the postbox kept: each delivery is translated and followed until it succeeds or is given up."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from conductor.sight import SQL, Sights
 from conductor.store import Store, connection_of
 from conductor.text import storable
 from conductor.translate import Sighting, translate
-from servers.kit.errors import InvalidInput, Unavailable
+from servers.kit.errors import InvalidInput, NotFound, Unavailable
 from servers.kit.logs import get
 
 BATCH = 50
 MAX_ATTEMPTS = 10
+SURELY_GONE = 3  # GitHub shows what is new a little later than it tells of it
 MAX_BACKOFF_SECONDS = 60.0
 Outcomes = dict[Sighting, str | Exception | None]
 log = get(__name__)
@@ -103,6 +104,8 @@ def _ended(row: Any, found: list[Sighting] | str | InvalidInput, outcomes: Outco
         return Ended("failed", str(found))
     results = [outcomes[sighting] for sighting in found]
     errors = [result for result in results if isinstance(result, Exception)]
+    if errors and isinstance(errors[0], NotFound) and row["attempts"] >= SURELY_GONE:
+        return Ended("ignored", str(errors[0]))
     if errors and row["attempts"] < MAX_ATTEMPTS and not isinstance(errors[0], InvalidInput):
         log.info("delivery put off", guid=row["guid"], error=str(errors[0]))
         return PutOff(min(0.5 * 2 ** row["attempts"], MAX_BACKOFF_SECONDS), str(errors[0]))

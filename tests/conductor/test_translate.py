@@ -10,29 +10,115 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.comments import STATUS_CONTEXT
-from conductor.translate import TRANSLATORS, BaseSeen, HeadSeen, IssueSeen, PullSeen, Sighting, translate
+from conductor.translate import (
+    TRANSLATORS,
+    AccountSeen,
+    BaseSeen,
+    DeploymentSeen,
+    HeadSeen,
+    IssueSeen,
+    PullSeen,
+    RepositorySeen,
+    Sighting,
+    translate,
+)
 from servers.kit.errors import InvalidInput
 
 SHA = "a" * 40
 REPOSITORY = {"repository": {"full_name": "acme/tally"}}
 PULL = REPOSITORY | {"pull_request": {"number": 7}}
-DELIVERIES: dict[str, tuple[dict[str, Any], Sighting]] = {
-    "issues": (REPOSITORY | {"issue": {"number": 7}}, IssueSeen("acme/tally", 7)),
-    "pull_request": (PULL, PullSeen("acme/tally", 7)),
-    "pull_request_review": (PULL, PullSeen("acme/tally", 7)),
-    "pull_request_review_comment": (PULL, PullSeen("acme/tally", 7)),
-    "pull_request_review_thread": (PULL, PullSeen("acme/tally", 7)),
+DELIVERIES: dict[str, tuple[dict[str, Any], list[Sighting]]] = {
+    "issues": (REPOSITORY | {"issue": {"number": 7}}, [IssueSeen("acme/tally", 7)]),
+    "sub_issues": (
+        REPOSITORY | {"parent_issue": {"number": 7}, "sub_issue": {"number": 8}},
+        [IssueSeen("acme/tally", 7), IssueSeen("acme/tally", 8)],
+    ),
+    "issue_dependencies": (
+        REPOSITORY | {"blocked_issue": {"number": 7}, "blocking_issue": {"number": 8}},
+        [IssueSeen("acme/tally", 7), IssueSeen("acme/tally", 8)],
+    ),
+    "issue_comment": (REPOSITORY | {"issue": {"number": 7}}, [IssueSeen("acme/tally", 7)]),
+    "pull_request": (PULL, [PullSeen("acme/tally", 7)]),
+    "pull_request_review": (PULL, [PullSeen("acme/tally", 7)]),
+    "pull_request_review_comment": (PULL, [PullSeen("acme/tally", 7)]),
+    "pull_request_review_thread": (PULL, [PullSeen("acme/tally", 7)]),
     "check_run": (
         REPOSITORY | {"action": "completed", "check_run": {"head_sha": SHA}},
-        HeadSeen("acme/tally", SHA),
+        [HeadSeen("acme/tally", SHA)],
     ),
     "check_suite": (
         REPOSITORY | {"action": "completed", "check_suite": {"head_sha": SHA}},
-        HeadSeen("acme/tally", SHA),
+        [HeadSeen("acme/tally", SHA)],
     ),
-    "status": (REPOSITORY | {"sha": SHA, "context": "ci"}, HeadSeen("acme/tally", SHA)),
-    "push": (REPOSITORY | {"ref": "refs/heads/release/1.0"}, BaseSeen("acme/tally", "release/1.0")),
+    "status": (REPOSITORY | {"sha": SHA, "context": "ci"}, [HeadSeen("acme/tally", SHA)]),
+    "push": (REPOSITORY | {"ref": "refs/heads/release/1.0"}, [BaseSeen("acme/tally", "release/1.0")]),
+    "create": (REPOSITORY | {"ref": "release/1.0", "ref_type": "branch"}, [BaseSeen("acme/tally", "release/1.0")]),
+    "delete": (REPOSITORY | {"ref": "release/1.0", "ref_type": "branch"}, [BaseSeen("acme/tally", "release/1.0")]),
+    "merge_group": (
+        REPOSITORY | {"merge_group": {"head_ref": f"refs/heads/gh-readonly-queue/main/pr-7-{SHA}"}},
+        [PullSeen("acme/tally", 7)],
+    ),
+    "deployment": (REPOSITORY | {"deployment": {"sha": SHA}}, [DeploymentSeen("acme/tally", SHA)]),
+    "deployment_status": (REPOSITORY | {"deployment": {"sha": SHA}}, [DeploymentSeen("acme/tally", SHA)]),
+    "workflow_run": (
+        REPOSITORY | {"action": "completed", "workflow_run": {"head_sha": SHA}},
+        [DeploymentSeen("acme/tally", SHA)],
+    ),
+    "installation": ({"installation": {"account": {"login": "acme"}}}, [AccountSeen("acme")]),
+    "installation_repositories": ({"installation": {"account": {"login": "acme"}}}, [AccountSeen("acme")]),
+    "repository": (REPOSITORY, [RepositorySeen("acme/tally")]),
 }
+MORE: list[tuple[str, dict[str, Any], list[Sighting]]] = [
+    (
+        "issues",
+        REPOSITORY
+        | {"issue": {"number": 7}}
+        | {"changes": {"new_repository": {"full_name": "acme/sums"}, "new_issue": {"number": 3}}},
+        [IssueSeen("acme/tally", 7), IssueSeen("acme/sums", 3)],
+    ),
+    (
+        "sub_issues",
+        REPOSITORY
+        | {"parent_issue": {"number": 7}, "sub_issue": {"number": 8}, "sub_issue_repo": {"full_name": "acme/sums"}},
+        [IssueSeen("acme/tally", 7), IssueSeen("acme/sums", 8)],
+    ),
+    ("issue_comment", REPOSITORY | {"issue": {"number": 7, "pull_request": {}}}, [PullSeen("acme/tally", 7)]),
+    (
+        "merge_group",
+        REPOSITORY | {"merge_group": {"head_ref": "refs/heads/odd", "base_ref": "refs/heads/main"}},
+        [BaseSeen("acme/tally", "main")],
+    ),
+    (
+        "installation",
+        {"installation": {}, "repositories": [{"full_name": "acme/tally"}, None, {"full_name": "a\nb"}]},
+        [RepositorySeen("acme/tally")],
+    ),
+    (
+        "installation_repositories",
+        {"repositories_added": [{"full_name": "acme/tally"}], "repositories_removed": [{"full_name": "acme/sums"}]},
+        [RepositorySeen("acme/tally"), RepositorySeen("acme/sums")],
+    ),
+    (
+        "repository",
+        {"repository": {"full_name": "acme/tally", "id": 5}, "changes": {"repository": {"name": {"from": "count"}}}},
+        [RepositorySeen("acme/tally", 5, "acme/count")],
+    ),
+    (
+        "repository",
+        REPOSITORY | {"changes": {"owner": {"from": {"organization": {"login": "widgets"}}}}},
+        [RepositorySeen("acme/tally", None, "widgets/tally")],
+    ),
+]
+IGNORED: list[tuple[str, dict[str, Any], str]] = [
+    ("check_run", DELIVERIES["check_run"][0] | {"action": "created"}, "A check run tells nothing until"),
+    ("check_suite", DELIVERIES["check_suite"][0] | {"action": "requested"}, "A check suite tells nothing until"),
+    ("workflow_run", DELIVERIES["workflow_run"][0] | {"action": "requested"}, "A workflow run tells nothing until"),
+    ("status", DELIVERIES["status"][0] | {"context": STATUS_CONTEXT}, "The status is the rig's own."),
+    ("push", DELIVERIES["push"][0] | {"ref": "refs/tags/v1"}, "A tag does not concern the rig."),
+    ("create", DELIVERIES["create"][0] | {"ref_type": "tag"}, "A tag does not concern the rig."),
+    ("delete", DELIVERIES["delete"][0] | {"ref_type": "tag"}, "A tag does not concern the rig."),
+    *((event, {}, f"{event} does not concern the rig.") for event in ("ping", "star", "", "__class__", "Issues")),
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
@@ -46,9 +132,21 @@ def test_every_translator_has_an_example_here() -> None:
 
 @pytest.mark.parametrize("event", DELIVERIES)
 def test_a_delivery_says_where_to_look_whatever_else_it_holds(event: str) -> None:
-    payload, sighting = DELIVERIES[event]
-    assert translate(event, payload) == [sighting]
-    assert translate(event, payload | {"new_in_2031": {"deep": [1]}}) == [sighting]
+    payload, sightings = DELIVERIES[event]
+    assert translate(event, payload) == sightings
+    assert translate(event, payload | {"new_in_2031": {"deep": [1]}}) == sightings
+
+
+@pytest.mark.parametrize(("event", "payload", "sightings"), MORE)
+def test_what_else_a_delivery_may_point_at(event: str, payload: dict[str, Any], sightings: list[Sighting]) -> None:
+    assert translate(event, payload) == sightings
+
+
+@pytest.mark.parametrize(("event", "payload", "words"), IGNORED)
+def test_what_does_not_concern_the_rig_is_said_in_words(event: str, payload: dict[str, Any], words: str) -> None:
+    said = translate(event, payload)
+    assert isinstance(said, str)
+    assert said.startswith(words)
 
 
 def paths(value: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -70,7 +168,7 @@ NEEDED = [
     (event, path)
     for event, (payload, _) in DELIVERIES.items()
     for path in paths(payload)
-    if path not in [("action",), ("context",)]
+    if path not in [("action",), ("context",), ("ref_type",)]
 ]
 
 
@@ -82,18 +180,10 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(event: str, path: t
         translate(event, replaced(payload, path, wrong))
 
 
-@pytest.mark.parametrize("event", ["check_run", "check_suite"])
-def test_a_check_that_is_not_completed_is_not_looked_at(event: str) -> None:
-    assert translate(event, DELIVERIES[event][0] | {"action": "created"}) == []
-
-
-def test_the_rigs_own_status_makes_nobody_look() -> None:
-    assert translate("status", DELIVERIES["status"][0] | {"context": STATUS_CONTEXT}) == []
-
-
-@pytest.mark.parametrize("event", ["ping", "star", "workflow_run", "", "__class__", "Issues"])
-def test_an_event_that_does_not_concern_the_rig_points_nowhere(event: str) -> None:
-    assert translate(event, {}) == []
+@pytest.mark.parametrize("number", [0, -1, 2**31, 10**40])
+def test_a_number_that_nothing_has_is_refused(number: int) -> None:
+    with pytest.raises(InvalidInput, match="nothing has"):
+        translate("issues", REPOSITORY | {"issue": {"number": number}})
 
 
 @pytest.mark.parametrize("text", ["acme/\0tally", "acme/\ud800tally"], ids=["NUL", "half a character"])
