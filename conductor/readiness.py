@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from conductor.comments import QUESTIONS_OPEN, one_line
 from conductor.issue import READY_LABEL
 
 EMPTY = "What is wrong or missing, and what should be there instead? The description is empty."
@@ -12,6 +14,8 @@ UNTOUCHED = "What is this about? The description is still the template."
 NO_CRITERION = "How does one see that it is done? Say what must hold, for example as a list or with an example."
 ENOUGH_WORDS = 25
 TINY_WORDS = 4
+ANSWER_LIMIT = 4000
+MOST_ANSWERS = 20
 _AGAINST = frozenset(
     {
         "wontfix", "won't-fix", "wont-fix", "duplicate", "invalid", "question", "blocked", "do-not-start", "on-hold",
@@ -92,3 +96,36 @@ def _bare(line: str) -> str:
 
 def _plain(label: str) -> str:
     return re.sub(r"[\s_]+", "-", label.strip().lower())
+
+
+@dataclass(frozen=True)
+class Said:
+    """A comment on the issue; `counts` where the author wrote it or somebody who belongs to the repository."""
+
+    author: str
+    body: str
+    ours: bool
+    counts: bool
+
+
+def answers(comments: Sequence[Said], asked: Sequence[str]) -> tuple[list[Said], bool]:
+    """What was said since the rig first asked, and whether somebody said it after the last questions.
+
+    Args:
+        comments: Oldest first.
+        asked: The questions that wait right now; an answer to other ones does not answer these.
+    """
+    ours = [n for n, said in enumerate(comments) if said.ours and said.body.startswith(QUESTIONS_OPEN)]
+    last = [n for n in ours if all(one_line(question) in comments[n].body for question in asked)]
+    given = [(n, said) for n, said in enumerate(comments) if said.counts and not said.ours and said.body.strip()]
+    if not ours:
+        return [], False
+    return [said for n, said in given if n > ours[0]], bool(last) and any(n > last[-1] for n, _ in given)
+
+
+def with_answers(body: str, given: Sequence[Said]) -> str:
+    """`body` with what was answered at its end."""
+    if not given:
+        return body
+    said = "\n\n".join(f"**{one.author}:** {one.body.strip()[:ANSWER_LIMIT]}" for one in given[:MOST_ANSWERS])
+    return f"{body.rstrip()}\n\n## Answers\n\n{said}".lstrip()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import cast
-
-import yaml
 
 from conductor import commands as c
-from conductor.comments import permission_refused
-from conductor.gate import Policy
 from conductor.enrolment import Enrolment
-from conductor.github import GitHub, Labeller, SeenIssue
-from conductor.issue import READY_LABEL, Issue, stream_of
-from conductor.lifecycle import TERMINAL
+from conductor.gate import Policy
+from conductor.github import GitHub
+from conductor.issue import Issue
 from conductor.look import look
-from conductor.rollout import NO_PLAN, look_at_rollout, plan_of
+from conductor.places import go_on
+from conductor.pull_look import see_pull
+from conductor.rollout import look_at_rollout
+from conductor.sight_issue import IssueSights, Readiness
 from conductor.store import Store, connection_of
 from conductor.translate import (
     AccountSeen,
@@ -36,7 +33,6 @@ from servers.kit.errors import NotFound
 
 SQL = load_queries(Path(__file__).with_name("intake.sql"))
 RECONCILE = "reconcile"
-MAY_WRITE = frozenset({"admin", "maintain", "write"})
 
 
 class Sights:
@@ -45,6 +41,7 @@ class Sights:
     Args:
         repositories: The enrolled ones, as owner/repo; sightings elsewhere are ignored.
         apps: Logins of Apps whose label starts work, such as `planner[bot]`; GitHub knows no permission of theirs.
+        readiness: How it is found out whether an issue is clear enough.
     """
 
     def __init__(
@@ -54,12 +51,13 @@ class Sights:
         policy: Policy,
         repositories: Collection[str],
         apps: Collection[str] = (),
+        readiness: Readiness | None = None,
     ) -> None:
         self.store = store
         self.github = github
         self.policy = policy
         self.enrolment = Enrolment(store, github, repositories)
-        self._apps = {login.lower() for login in apps}
+        self.issues = IssueSights(store, github, apps, self._pull, readiness)
 
     async def follow(self, sighting: Sighting) -> str | None:
         """Bring the rig up to date with what `sighting` points at; why it was ignored, if it was."""
@@ -75,7 +73,7 @@ class Sights:
     async def _within(self, sighting: WithinRepository) -> str | None:
         match sighting:
             case IssueSeen(repository=repository, number=number):
-                return await self._issue(repository, number)
+                return await self.issues.follow(repository, number)
             case PullSeen(repository=repository, number=number):
                 return await self._pull(repository, number)
             case HeadSeen(repository=repository, sha=sha):
@@ -103,86 +101,18 @@ class Sights:
                 return None
         return f"{seen.repository} is not enrolled."
 
-    async def _issue(self, repository: str, number: int) -> str | None:
-        async with connection_of(self.store.pool) as connection:
-            known = await connection.fetchval(SQL["by_name"], repository, number)
-        try:
-            first = None if known else await self.github.get_issue(repository, number, READY_LABEL)
-            stream = known if first is None else stream_of(first.repository_id, number)
-            read = partial(self._read_issue, repository, number, first)
-            looked = await look(self.store, stream, read, "github")
-        except NotFound:
-            return f"{repository}#{number} is not an issue."
-        if looked is None:
-            return f"{repository}#{number} is not labelled {READY_LABEL}."
-        seen = looked[1]
-        refused = seen.ready and seen.approver is None
-        return permission_refused(seen.labeller or "somebody", READY_LABEL) if refused else None
-
-    async def _read_issue(
-        self, repository: str, number: int, first: SeenIssue | None, issue: Issue
-    ) -> c.ObserveIssue | None:
-        seen = first if first and issue.status == "new" else None
-        seen = seen or await self.github.get_issue(repository, number, READY_LABEL)
-        if issue.status == "new" and READY_LABEL not in seen.labels:
-            return None
-        if seen.state != "open" and issue.pull_request:
-            await self._pull(repository, issue.pull_request.number)  # a merge closes the issue, not a cancellation
-        return await self._observation(seen, issue)
-
-    def _may_start(self, labeller: Labeller) -> bool:
-        return labeller.permission in MAY_WRITE or labeller.login.lower() in self._apps
-
-    async def _observation(self, seen: SeenIssue, issue: Issue) -> c.ObserveIssue:
-        base, stack = await self._ground(seen.repository, issue)
-        allowed = seen.labeller is not None and self._may_start(seen.labeller)
-        return c.ObserveIssue(
-            repository_id=seen.repository_id,
-            repository=seen.repository,
-            number=seen.number,
-            title=seen.title,
-            body=seen.body or "",
-            url=seen.url,
-            author=seen.author,
-            labels=seen.labels,
-            open=seen.state == "open",
-            stack=stack,
-            base=base,
-            approver=seen.labeller.login if seen.labeller and allowed else None,
-            ready=READY_LABEL in seen.labels,
-            labelling=seen.labeller.setting if seen.labeller else 0,
-            labeller=seen.labeller.login if seen.labeller else "",
-        )
-
-    async def _ground(self, repository: str, issue: Issue) -> tuple[str, str]:
-        """Base branch and stack, which are read only where work may start: later they are the issue's own."""
-        if issue.status != "new" and issue.status not in TERMINAL:
-            return issue.base, issue.stack
-        base = await self.github.default_branch(repository)
-        return base, await self._stack(repository, base)
-
-    async def _stack(self, repository: str, base: str) -> str:
-        """The stack that `.rig-agent.yaml` names on the base branch; empty lets any stack take the work."""
-        text = await self.github.file(repository, ".rig-agent.yaml", base)
-        try:
-            config = yaml.safe_load(text or "")
-        except yaml.YAMLError:
-            return ""
-        stack = cast(dict[str, object], config).get("stack") if isinstance(config, dict) else None
-        return stack if isinstance(stack, str) else ""
-
     async def _pull(self, repository: str, number: int) -> str | None:
         stream = await self._stream_of_pull(repository, number)
         if stream is None:
-            return f"{repository}#{number} belongs to no issue of the rig."
+            concerns = await self.issues.closed_by(repository, number)
+            return None if concerns else f"{repository}#{number} belongs to no issue of the rig."
 
-        async def read(_: Issue) -> c.ObservePullRequest:
-            pull = await self.github.snapshot(repository, number)
-            merged = pull.state == "merged"
-            plan = await plan_of(self.github, repository, pull.base_ref) if merged else NO_PLAN
-            return c.ObservePullRequest(pull, self.policy, plan.steps)
+        async def read(issue: Issue) -> c.ObservePullRequest:
+            return await see_pull(self.github, issue, repository, number, self.policy)
 
-        await look(self.store, stream, read, "github")
+        looked = await look(self.store, stream, read, "github")
+        if looked and looked[0].issue.status == "merging":
+            await go_on(self.store, looked[0].issue)
         return None
 
     async def _stream_of_pull(self, repository: str, number: int) -> str | None:
@@ -206,7 +136,8 @@ class Sights:
             rows = await connection.fetch(SQL["by_base"], repository, branch)
         for row in rows:
             await self._pull(repository, row["pull_number"])
-        return None if rows else f"No pull request of the rig is against {branch} or comes from it."
+        freed = await self.issues.base_moved(repository, branch)
+        return None if rows or freed else f"No pull request of the rig is against {branch} or comes from it."
 
     async def _deployment(self, repository: str, sha: str) -> str | None:
         """A later commit carries the earlier ones, so every issue that waits for a deployment is looked at."""
