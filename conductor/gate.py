@@ -104,7 +104,9 @@ def _heads(issue: Issue, pull: Snapshot) -> set[str]:
 
 
 def _changes(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
-    if pull.changes is not None and pull.changes.mistake:
+    if pull.changes is None:
+        yield _Reason("The changed files have not been read yet.")
+    elif pull.changes.mistake:
         yield _Reason(f"{pull.changes.mistake} Correct it on {pull.base_ref}.", people=True)
 
 

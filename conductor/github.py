@@ -10,13 +10,14 @@ import msgspec
 from conductor.comments import STATUS_CONTEXT
 from conductor.deployments import Rollout
 from conductor.events import Comment
-from conductor.snapshot import Snapshot
+from conductor.snapshot import Change, Content, Snapshot
 from conductor.text import all_storable
 from servers.kit.client import ToolClient
 from servers.kit.errors import NotFound
 
 
 PAGE = 500
+CHANGES_KEPT = 32
 
 
 class Labeller(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +109,22 @@ class SeenDelivery(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime
 
 
+class BaseFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the base; `text` is None where it is no text or too large."""
+
+    path: str
+    text: str | None = None
+
+
+class SeenChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull request changes at one head, and those of the asked files that its base has."""
+
+    files: list[Change] = []
+    complete: bool = True
+    contents: list[Content] = []
+    base: list[BaseFile] = []
+
+
 class GitHub(Protocol):
     """What the conductor asks of GitHub; every write looks before it acts."""
 
@@ -127,6 +144,10 @@ class GitHub(Protocol):
     async def default_branch(self, repository: str) -> str: ...
     async def file(self, repository: str, path: str, ref: str) -> str | None: ...
     async def snapshot(self, repository: str, number: int) -> Snapshot: ...
+    async def changes(
+        self, repository: str, number: int, head: str, base: str, contents: list[str], base_files: list[str]
+    ) -> SeenChanges: ...
+    async def accounts(self, repository: str, owners: list[str]) -> dict[str, list[str] | None]: ...
     async def pull_of_branch(self, repository: str, branch: str) -> int | None: ...
     async def post_review(
         self, repository: str, number: int, head: str, verdict: str, body: str, comments: list[Comment], key: str
@@ -135,6 +156,9 @@ class GitHub(Protocol):
     async def set_status(self, repository: str, sha: str, context: str, state: str, description: str) -> None: ...
     async def comment(self, repository: str, number: int, body: str, key: str) -> None: ...
     async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str: ...
+    async def update_branch(self, repository: str, number: int, head: str) -> bool: ...
+    async def enqueue(self, repository: str, number: int, head: str) -> None: ...
+    async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool: ...
 
 
 class GitHubServer:
@@ -142,6 +166,7 @@ class GitHubServer:
 
     def __init__(self, client: ToolClient) -> None:
         self._client = client
+        self._changes: dict[tuple[str, int, str, str], SeenChanges] = {}
 
     async def ping(self) -> None:
         await self._client.list_tools()
@@ -204,6 +229,22 @@ class GitHubServer:
         answer = await self._call("get_pull_request_snapshot", repository=repository, number=number)
         return without_our_status(msgspec.convert(answer, Snapshot))
 
+    async def changes(
+        self, repository: str, number: int, head: str, base: str, contents: list[str], base_files: list[str]
+    ) -> SeenChanges:
+        """What commits say stays as it is, so it is read once for a head and its base."""
+        key = (repository.lower(), number, head, base)
+        if key not in self._changes:
+            asked = {"head_sha": head, "base_sha": base, "contents": contents, "base_files": base_files}
+            answer = await self._call("get_changes", repository=repository, number=number, **asked)
+            self._changes[key] = msgspec.convert(answer, SeenChanges)
+        while len(self._changes) > CHANGES_KEPT:
+            del self._changes[next(iter(self._changes))]
+        return self._changes[key]
+
+    async def accounts(self, repository: str, owners: list[str]) -> dict[str, list[str] | None]:
+        return dict((await self._call("resolve_owners", repository=repository, owners=owners))["accounts"])
+
     async def post_review(
         self, repository: str, number: int, head: str, verdict: str, body: str, comments: list[Comment], key: str
     ) -> None:
@@ -235,6 +276,17 @@ class GitHubServer:
             "merge_pull_request", repository=repository, number=number, head_sha=head, title=title, message=message
         )
         return str(answer["sha"])
+
+    async def update_branch(self, repository: str, number: int, head: str) -> bool:
+        answer = await self._call("update_branch", repository=repository, number=number, head_sha=head)
+        return bool(answer["updated"])
+
+    async def enqueue(self, repository: str, number: int, head: str) -> None:
+        await self._call("enqueue_pull_request", repository=repository, number=number, head_sha=head)
+
+    async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool:
+        answer = await self._call("is_clean_merge", repository=repository, head_sha=head, base=base, merged_sha=merged)
+        return bool(answer["clean"])
 
     async def _call(self, tool: str, **arguments: Any) -> Any:
         return all_storable(await self._client.call(tool, arguments))

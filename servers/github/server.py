@@ -8,7 +8,7 @@ from datetime import UTC
 
 from github.Repository import Repository as GitHubRepository
 
-from servers.github import checks, deliveries, deployments, issues, merging, pulls, reviews
+from servers.github import changes, checks, deliveries, deployments, issues, merging, pulls, reviews
 from servers.github.arguments import Repository
 from servers.github.client import GitHub
 from servers.github.models import GitCredential, RepositoryAnswer
@@ -19,7 +19,9 @@ from servers.kit.clock import Clock
 from servers.kit.serve import Part
 from servers.kit.tools import READ_WORLD
 
-__all__ = ["checks", "deliveries", "deployments", "issues", "merging", "part", "pulls", "reviews", "tools"]
+__all__ = [
+    "changes", "checks", "deliveries", "deployments", "issues", "merging", "part", "pulls", "reviews", "tools",
+]  # fmt: skip
 
 
 @tools.tool(READ_WORLD, READERS)

@@ -12,7 +12,7 @@ import msgspec
 
 from conductor.deployments import Rollout
 from conductor.events import Comment
-from conductor.github import Labeller, SeenDelivery, SeenIssue, SeenRelations, SeenRepository
+from conductor.github import Labeller, SeenChanges, SeenDelivery, SeenIssue, SeenRelations, SeenRepository
 from conductor.snapshot import Snapshot
 from servers.kit.errors import Conflict, NotFound
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
@@ -38,6 +38,8 @@ class MemoryGitHub:
 
     issues: dict[int, SeenIssue] = field(default_factory=dict[int, SeenIssue])
     pulls: dict[int, Snapshot] = field(default_factory=dict[int, Snapshot])
+    changed: dict[int, SeenChanges] = field(default_factory=dict[int, SeenChanges])
+    teams: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     rollouts: dict[str, Rollout] = field(default_factory=dict[str, Rollout])
     deliveries: list[SeenDelivery] = field(default_factory=list[SeenDelivery])
     renamed: dict[str, str] = field(default_factory=dict[str, str])
@@ -138,6 +140,16 @@ class MemoryGitHub:
             raise NotFound(f"There is no pull request {repository}#{number}.")
         return self.pulls[number]
 
+    async def changes(
+        self, repository: str, number: int, head: str, base: str, contents: list[str], base_files: list[str]
+    ) -> SeenChanges:
+        await self._called("changes")
+        return self.changed.get(number, SeenChanges())
+
+    async def accounts(self, repository: str, owners: list[str]) -> dict[str, list[str] | None]:
+        await self._called("accounts")
+        return {owner: self.teams.get(owner) for owner in owners}
+
     async def pull_of_branch(self, repository: str, branch: str) -> int | None:
         await self._called("pull_of_branch")
         return next((p.number for p in self.pulls.values() if (p.head_ref, p.state) == (branch, "open")), None)
@@ -156,6 +168,35 @@ class MemoryGitHub:
     async def comment(self, repository: str, number: int, body: str, key: str) -> None:
         await self._write("comment", key, number)
         self.said.append((number, body))
+
+    async def update_branch(self, repository: str, number: int, head: str) -> bool:
+        """Merge the base into the head, which gets a new name; CI begins there."""
+        await self._called("update_branch")
+        pull = self.pulls[number]
+        if pull.head_sha != head:
+            raise Conflict("expected head sha didn't match current head ref.")
+        if not pull.behind:
+            return False
+        merged = f"{len(self.merged_bases) + 1:0>4}{head[4:]}"
+        self.merged_bases[merged] = head
+        self.done.append(("update_branch", number))
+        self.show(pull, head_sha=merged, behind=False, checks=[], checks_state="pending")
+        self._lose("update_branch")
+        return True
+
+    async def enqueue(self, repository: str, number: int, head: str) -> None:
+        await self._called("enqueue")
+        if self.pulls[number].head_sha != head:
+            raise Conflict("Head branch was modified.")
+        self.show(self.pulls[number], in_merge_queue=True)
+        self.done.append(("enqueue", number))
+        self._lose("enqueue")
+
+    async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool:
+        await self._called("is_clean_merge")
+        return self.merged_bases.get(merged) == head
+
+    merged_bases: dict[str, str] = field(default_factory=dict[str, str])
 
     async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str:
         await self._called("merge")

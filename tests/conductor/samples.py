@@ -6,7 +6,7 @@ from typing import Any
 
 from conductor import commands as c
 from conductor.issue import Issue
-from conductor.snapshot import Check, Snapshot
+from conductor.snapshot import Changes, Check, Snapshot
 
 REPOSITORY_ID = 77
 REPOSITORY = "acme/tally"
@@ -51,5 +51,6 @@ def pull_request(issue: Issue, **changes: Any) -> Snapshot:
         "closes": [issue.key],
         "checks": [Check(name="test", state="success")],
         "checks_state": "success",
+        "changes": Changes(),
     }
     return Snapshot(**seen | changes)

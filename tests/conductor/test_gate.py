@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.gate import Merge, Policy, Refuse, Wait, gate
-from conductor.snapshot import Check, Review, Snapshot, Thread
+from conductor.snapshot import Changes, Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD, pull_request
 
@@ -95,6 +95,7 @@ SNAPSHOTS = st.builds(
     Snapshot,
     repository_id=st.just(77),
     repository=st.just("acme/tally"),
+    changes=st.just(Changes()),
     number=st.just(34),
     author=st.just("rig-dev[bot]"),
     state=st.sampled_from(["open", "open", "open", "closed", "merged"]),

@@ -29,6 +29,16 @@ class Grant(seeds.Strict):
     role: Role
 
 
+class Team(seeds.Strict):
+    name: str
+    members: list[str]
+
+
+class Email(seeds.Strict):
+    login: str
+    email: str
+
+
 class FilePush(seeds.Strict):
     """Files written to a branch by an account; None removes a file."""
 
@@ -88,6 +98,18 @@ async def add_hook(world: World, request: Request, body: Json) -> Json:
 async def grant(world: World, request: Request, body: Json) -> Json:
     wanted = Grant.model_validate(body)
     world.grant(_repository(world, request), wanted.login, wanted.role)
+    return body
+
+
+async def add_team(world: World, request: Request, body: Json) -> Json:
+    wanted = Team.model_validate(body)
+    world.teams[wanted.name.lower()] = [world.user(login) for login in wanted.members]
+    return body
+
+
+async def publish_email(world: World, request: Request, body: Json) -> Json:
+    wanted = Email.model_validate(body)
+    world.user(wanted.login).public_email = wanted.email
     return body
 
 
@@ -213,6 +235,8 @@ routes: list[Route] = [
     admin(REPO + "/protection", "POST", protect),
     admin(REPO + "/pushes", "POST", push),
     admin("/apps", "POST", add_app),
+    admin("/teams", "POST", add_team),
+    admin("/emails", "POST", publish_email),
     admin("/hooks", "POST", add_hook),
     admin("/faults", "GET", list_faults),
     admin("/faults", "POST", add_fault),

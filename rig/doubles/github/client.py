@@ -83,6 +83,13 @@ class GitHubDouble:
     async def grant(self, repository: str, login: str, role: Role) -> None:
         await self.admin("POST", f"/repositories/{repository}/permissions", {"login": login, "role": role})
 
+    async def team(self, name: str, members: Sequence[str]) -> None:
+        """The members of the team org/slug."""
+        await self.admin("POST", "/teams", {"name": name, "members": list(members)})
+
+    async def public_email(self, login: str, email: str) -> None:
+        await self.admin("POST", "/emails", {"login": login, "email": email})
+
     async def protect(self, repository: str, **protection: Any) -> None:
         """branch, required_checks, required_reviews, strict, merge_queue, restrict_pushes, code_owners."""
         await self.admin("POST", f"/repositories/{repository}/protection", protection)

@@ -28,6 +28,7 @@ class User:
     login: str
     name: str
     kind: Literal["User", "Bot", "Organization"] = "User"
+    public_email: str | None = None
 
     @property
     def email(self) -> str:

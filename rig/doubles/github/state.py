@@ -46,6 +46,7 @@ class World:
     apps: dict[int, App] = field(default_factory=dict[int, App])
     installations: dict[int, Installation] = field(default_factory=dict[int, Installation])
     repositories: dict[str, Repository] = field(default_factory=dict[str, Repository])
+    teams: dict[str, list[User]] = field(default_factory=dict[str, list[User]])
     hooks: list[Hook] = field(default_factory=list[Hook])
     requests: deque[Json] = field(default_factory=lambda: deque[Json](maxlen=5000))
     counter: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))

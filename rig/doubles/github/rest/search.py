@@ -12,6 +12,7 @@ from rig.doubles.github.errors import invalid, unprocessable
 from rig.doubles.github.model import Issue, Repository
 from rig.doubles.github.rest.issues import in_order
 from rig.doubles.github.shapes import issues as shapes
+from rig.doubles.github.shapes import people
 
 Test = Callable[[Repository, Issue], bool]
 
@@ -92,4 +93,17 @@ QUALIFIERS: dict[str, Callable[[str], Test]] = {
     "base": lambda value: lambda repo, issue: issue.pull is not None and issue.pull.base_ref == value,
 }
 
-routes: list[Route] = [rest("/search/issues", "GET", search_issues)]
+
+async def search_users(call: Call) -> Answer:
+    """By public e-mail address, the one question that the rig asks."""
+    wanted = call.query("q").partition(" ")[0].lower()
+    users = {user.id: user for user in call.world.users.values()}.values()
+    found = [user for user in users if wanted and wanted == (user.public_email or "").lower()]
+    reply = call.page(found, lambda user: people.user(call.world, user) | {"score": 1.0})
+    return Reply({"total_count": len(found), "incomplete_results": False, "items": reply.body}, headers=reply.headers)
+
+
+routes: list[Route] = [
+    rest("/search/issues", "GET", search_issues),
+    rest("/search/users", "GET", search_users),
+]
