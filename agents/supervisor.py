@@ -13,7 +13,7 @@ from agents.heartbeat import Pulse
 from agents.parking import park
 from agents.patience import first_of
 from agents.review import review
-from servers.kit.errors import Fenced, InvalidInput, Refused, RigError, Superseded, Unavailable
+from servers.kit.errors import Fenced, Refused, RigError, Superseded, Unavailable
 from servers.kit.logs import get
 
 log = get(__name__)
@@ -85,10 +85,7 @@ async def _release(run: Run, reason: str) -> None:
     """Give the work back; that it is gone already is as good."""
     try:
         async with asyncio.timeout(FAREWELL_SECONDS):
-            try:
-                await run.conductor("release_assignment", reason=reason, parked=True)
-            except InvalidInput:
-                await run.conductor("release_assignment", reason=reason)
+            await run.conductor("release_assignment", reason=reason, parked=True)
     except (Refused, Unavailable, TimeoutError) as error:
         log.info("the claim was not released", issue=run.assignment.issue, reason=str(error))
 

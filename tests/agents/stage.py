@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -198,6 +199,27 @@ class Stage:
         bare = self.github.world.repository(*REPOSITORY.split("/")).path
         said = subprocess.run(["git", *arguments], cwd=bare, check=True, capture_output=True, text=True)
         return said.stdout.strip()
+
+    def push(self, files: dict[str, str], start: str, message: str = "docs: by hand", branch: str = BRANCH) -> str:
+        """Commit `files` on top of `start` and put the branch there as a person may, by force; answers the commit."""
+        bare = self.github.world.repository(*REPOSITORY.split("/")).path
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            folder = Path(name)
+
+            def git(*arguments: str) -> str:
+                who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+                command = ["git", *who, *arguments]
+                return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+            git("init", "-q")
+            git("fetch", "-q", str(bare), start)
+            git("checkout", "-q", "FETCH_HEAD")
+            for path, content in files.items():
+                (folder / path).write_text(content)
+            git("add", ".")
+            git("commit", "-qm", message)
+            git("push", "-qf", str(bare), f"HEAD:refs/heads/{branch}")
+            return git("rev-parse", "HEAD").strip()
 
     def branches(self) -> list[str]:
         return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()

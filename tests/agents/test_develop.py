@@ -166,6 +166,32 @@ async def test_rework_puts_a_new_head_on_the_branch(stage: Stage) -> None:
     assert 'source="feedback">\nAssertionError: 2\n' in opening
 
 
+async def test_a_branch_that_a_person_set_back_to_older_work_of_ours_is_worked_on(stage: Stage) -> None:
+    half = {"app.py": "def double(n):\n    return n\n"}
+    older = stage.push(half, "main", "fix: half\n\nRig-Issue: ada/tally#12\nRig-Run: 0188-run")
+    pull = {"number": 1, "url": "", "head_sha": stage.push({"NEWS.md": "Soon.\n"}, older)}
+    stage.git("update-ref", f"refs/heads/{BRANCH}", older)
+    stage.script(lambda: write_and_finish("app.py", "def double(n):\n    return 2 * n\n"))
+    stage.offer("rework", pull_request=pull, reason="changes_requested", feedback="Half is not double.")
+    await stage.run()
+    head = stage.conductor.said("PR_UPDATED")[0]["head_sha"]
+    assert stage.git("rev-parse", BRANCH, f"{BRANCH}^").split() == [head, older]
+
+
+async def test_a_conflict_and_a_review_are_answered_in_one_rework(stage: Stage) -> None:
+    pull = await stage.pull_request({"app.py": "def double(n):\n    return 2 * n\n"})
+    moved: dict[str, str | None] = {"app.py": "def double(number):\n    return number + number + 1\n"}
+    base = await stage.github.push_files("ada/tally", "main", moved, login="ada")
+    rewritten = stage.push({"NEWS.md": "By force.\n"}, pull["head_sha"])
+    stage.script(lambda: write_and_finish("app.py", "def double(number):\n    return 2 * number\n"))
+    review = {"reason": "changes_requested", "feedback": "app.py:1: Call it number."}
+    stage.offer("rework", pull_request=pull | {"conflicting": True}, **review)
+    await stage.run()
+    assert "app.py:1: Call it number.\n\nmain was merged into the files." in stage.opening()
+    assert stage.git("rev-parse", f"{BRANCH}^1", f"{BRANCH}^2").split() == [rewritten, base]
+    assert stage.git("show", f"{BRANCH}:NEWS.md") == "By force."
+
+
 async def test_a_merge_conflict_is_left_in_the_files_and_merged_with_both_parents(stage: Stage) -> None:
     pull = await stage.pull_request({"app.py": "def double(n):\n    return 2 * n\n"})
     workflow: dict[str, str | None] = {".github/workflows/ci.yml": "on: [push]\njobs: {}\n"}
