@@ -22,6 +22,22 @@ def waiting(reasons: list[str]) -> str:
     return text if len(text) <= _STATUS_LIMIT else text[: _STATUS_LIMIT - 1] + "…"
 
 
+def person_needed(trigger: str) -> str:
+    """What a person has to let through, in one sentence."""
+    return f"A person has to approve: {trigger}"
+
+
+def human_gate(triggers: list[str]) -> str:
+    """Asks for a person's decision on the pull request."""
+    listed = "\n".join(f"- {trigger}" for trigger in triggers)
+    return (
+        f"**A person has to approve this change.**\n\n{listed}\n\nTo let it through, approve the pull request in a "
+        "review; to send it back, request changes and say what is wanted. Whoever may write to the repository may "
+        "decide, but for the author. From Claude Code, the rig's tool `decide_gate` does both. A later commit asks "
+        "again only if it changes something of this that you have not seen."
+    )
+
+
 def place(number: int, base: str, ahead: int) -> str:
     """Where a pull request stands in the merge train; `ahead` is the pull request before it."""
     names = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")

@@ -177,7 +177,8 @@ def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:
             return {**_NO_HUMAN_GATE, "human_ok": head, "human_approved": approved}
         case e.HumanGateRejected(head=head, by=by, note=note):
             heard = [*issue.heard, opinion(by, head, note)]
-            return {**_NO_HUMAN_GATE, "rework": "changes_requested", "feedback": note, "heard": heard}
+            words = note or f"{by} did not let this through and gave no reason: {' '.join(issue.human_gate)}"
+            return {**_NO_HUMAN_GATE, "rework": "changes_requested", "feedback": words, "heard": heard}
         case e.MergeGateWaiting(reasons=reasons, people=people, refused=refused):
             pull = _pull(issue, refusals=issue.pull_request.refusals + refused) if issue.pull_request else None
             return {"waiting_for": reasons, "waits_for_people": people, "pull_request": pull}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
+from conductor.comments import person_needed
 from conductor.issue import Issue, offer
 from conductor.store import connection_of
 from servers.kit.database import Connection, Pool, load_queries
@@ -191,7 +192,7 @@ def waits_for(issue: Issue) -> list[str]:
         case "escalated":
             return [f"A person has to decide: {issue.escalation}"]
         case "awaiting_human":
-            return [f"A person has to approve: {trigger}" for trigger in issue.human_gate]
+            return [person_needed(trigger) for trigger in issue.human_gate]
         case "ready_to_merge":
             return issue.waiting_for or ["The merge gate is looking."]
         case "in_review" if pull and pull.checks == "unknown":
