@@ -40,6 +40,7 @@ CREATE TABLE issues (
     offer_only      text,
     fence           int NOT NULL DEFAULT 0,
     attempt         int NOT NULL DEFAULT 1,
+    in_work         boolean NOT NULL DEFAULT false,
     offered_at      timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
@@ -49,6 +50,7 @@ CREATE TABLE issues (
     CHECK (holder IS NULL OR offer_kind IS NULL)
 );
 CREATE INDEX issues_offered ON issues (offer_role, priority, created_at) WHERE offer_kind IS NOT NULL;
+CREATE INDEX issues_in_work ON issues (repository_id) WHERE in_work;
 CREATE INDEX issues_by_name ON issues (lower(repository), number);
 CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_number IS NOT NULL;
 CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
@@ -132,11 +134,12 @@ CREATE INDEX lanes_due ON lanes (due_at);
 CREATE INDEX lanes_behind ON lanes (behind) WHERE behind IS NOT NULL;
 CREATE SEQUENCE lane_fences;
 
--- Webhook deliveries: the GUID and the raw body in one row, translated behind.
+-- Webhook deliveries: the GUID and the raw body in one row, translated behind. Bodies are kept as they came, for
+-- compressing them costs several times what writing them does while GitHub waits.
 CREATE TABLE deliveries (
     guid         text PRIMARY KEY,
     event        text NOT NULL,
-    payload      bytea NOT NULL,
+    payload      bytea STORAGE EXTERNAL NOT NULL,
     received_at  timestamptz NOT NULL DEFAULT now(),
     state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'ignored', 'failed')),
     attempts     int NOT NULL DEFAULT 0,
