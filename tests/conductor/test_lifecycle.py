@@ -16,13 +16,16 @@ from conductor.events import TYPES
 from conductor.evolve import evolve, fold
 from conductor.issue import Issue, Status, offer
 from conductor.lifecycle import NEUTRAL, TABLE, TERMINAL, diagram, next_status
+from conductor.limits import Limits
 from conductor.records import issue_row
+from conductor.snapshot import Review
 from servers.kit.errors import IllegalTransition, Refused
 from tests.conductor import histories as h
 from tests.conductor.samples import observed
 
 STATUSES = get_args(Status)
 MOSTLY = st.sampled_from([True] * 9 + [False])
+LIMITS = Limits()
 HEADS = [letter * 40 for letter in "abc"]
 AGENTS = [("dev-e", "dev"), ("dev-x", "dev"), ("review-e", "review"), ("review-x", "review"), ("ada", "person")]
 
@@ -154,7 +157,9 @@ class Histories(RuleBasedStateMachine):
             c.ReportGuardBlocked(**who, tool="bash", reason="sudo"),
             c.Complete(**who),
             c.Release(**who, reason="later"),
+            c.Release(**who, reason="told to", parked=True),
             c.ReportStuck(**who, reason="cannot"),
+            c.ReportStuck(**who, reason="cannot", error_class="oom"),
             c.SubmitReview(**who, head=head, verdict="approve", summary="Fine."),
             c.SubmitReview(**who, head=head, verdict="request_changes", summary="No."),
         ]
@@ -168,6 +173,22 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), started=st.booleans())
     def a_lease_ends(self, data: st.DataObject, started: bool) -> None:
         self.ask(c.ExpireLease(data.draw(st.integers(0, self.issue.fence)), started))
+
+    @rule(data=st.data(), kind=st.sampled_from([c.Park, c.NoticeStandstill]), nobody=st.booleans())
+    def the_watch_looks(self, data: st.DataObject, kind: type, nobody: bool) -> None:
+        fence = data.draw(st.integers(0, self.issue.fence))
+        standstill = c.NoticeStandstill(30, None if nobody else fence)
+        self.ask(c.Park(fence, "critical goes first") if kind is c.Park else standstill)
+
+    @rule(usd=st.sampled_from([0.5, 1.9, 2.0]))
+    def money_is_spent(self, usd: float) -> None:
+        self.ask(c.RecordSpend(usd))
+
+    @rule(author=st.sampled_from(["ada", "bob"]), words=st.sampled_from(["No.", "Still no."]), ours=st.booleans())
+    def a_person_reviews_on_github(self, author: str, words: str, ours: bool) -> None:
+        if pull := self.issue.pull_request:
+            review = Review(author=author, state="changes_requested", head_sha=pull.head, body=words, ours=ours)
+            self.ask(h.look(self.issue, reviews=[review]))
 
     @rule(
         command=st.sampled_from(
@@ -212,6 +233,15 @@ class Histories(RuleBasedStateMachine):
         assert not (held and self.issue.status in (*TERMINAL, "queued", "new", "escalated", "stuck"))
         assert self.issue.status not in ("assigned", "in_progress") or held
         assert issue_row(self.issue, len(self.log))["status"] == self.issue.status
+
+    @invariant()
+    def what_adds_up_is_bounded(self) -> None:
+        stopped = self.issue.status in ("escalated", *TERMINAL)
+        assert self.issue.strikes <= LIMITS.strikes
+        assert stopped or self.issue.strikes < LIMITS.strikes
+        assert stopped or max(self.issue.failures.values(), default=0) < LIMITS.same_failure
+        assert stopped or self.issue.ci_failures <= LIMITS.ci_failures or self.issue.rework != "ci_failed"
+        assert (self.issue.status == "escalated") == bool(self.issue.brake) or self.issue.status in TERMINAL
 
     @invariant()
     def an_unheld_issue_never_stops_in_between(self) -> None:
