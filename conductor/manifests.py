@@ -50,7 +50,7 @@ def declared(path: str, text: str | None) -> set[str]:
         return {name for name in reader(text.removeprefix("\ufeff")) if name}
     except Unreadable:
         raise
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, ET.ParseError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, ET.ParseError) as error:
         raise Unreadable(str(error)) from error
 
 
