@@ -1,0 +1,150 @@
+"""Signed webhooks over HTTP, kept on the disk with deduplication, beside a door that only checks the signature."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import count
+from statistics import quantiles
+from uuid import uuid4
+
+import asyncpg
+
+from bench.common import Result, at_least, at_most, durable, hammer, interleaved, ratio, result
+from bench.intake_doors import SECRET
+from rig.demo.stage import free_ports
+
+NAME = "intake"
+SENTENCE = "Signed webhooks of 25 KB kept on the disk, each GUID once, 64 connections"
+CONNECTIONS = 64
+BYTES = 25_000
+OURS, VERIFIED, NAIVE = "/webhooks/github", "/verified", "/naive"
+_guids = count()
+
+
+async def run(quick: bool) -> Result:
+    """Webhooks a second through each door, and how long ours lets GitHub wait."""
+    rounds, seconds = (1, 0.3) if quick else (7, 2.0)
+    waits: list[float] = []
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(durable())
+        database = await server.database("ours")
+        [port] = free_ports(1)
+        await stack.enter_async_context(_serving(port, database))
+        senders = [await Sender.connected(port) for _ in range(CONNECTIONS)]
+        keeper = await asyncpg.connect(database)
+        stack.push_async_callback(keeper.close)
+
+        async def through(path: str, noted: list[float] | None) -> float:
+            await keeper.execute("TRUNCATE deliveries")
+            rate = await hammer(CONNECTIONS, seconds, lambda caller: senders[caller].send(path, noted))
+            return rate
+
+        for path in (OURS, VERIFIED, NAIVE):
+            await hammer(CONNECTIONS, 0.2, lambda caller, path=path: senders[caller].send(path, None))
+        rates = await interleaved(
+            rounds,
+            {
+                "ours": lambda: through(OURS, waits),
+                "HMAC only": lambda: through(VERIFIED, None),
+                "naive insert": lambda: through(NAIVE, None),
+            },
+            f"{CONNECTIONS} connections",
+        )
+        for sender in senders:
+            sender.close()
+    cuts = quantiles(waits, n=100)
+    p50, p99 = cuts[49] * 1000, cuts[98] * 1000
+    return result(
+        NAME,
+        "webhooks/s",
+        ours=rates["ours"],
+        peer=rates["naive insert"],
+        peer_name="one INSERT and commit a webhook",
+        limit=rates["HMAC only"],
+        limit_name="a route that only checks the HMAC",
+        rows=[{"connections": CONNECTIONS, **rates, "p50_ms": round(p50, 2), "p99_ms": round(p99, 2)}],
+        targets=[
+            at_least("× a route that only checks the HMAC", ratio(rates["ours"], rates["HMAC only"]), 0.65),
+            at_least("× a naive insert", ratio(rates["ours"], rates["naive insert"]), 3.5),
+            at_most("p99, ms", round(p99, 2), 15),
+        ],
+        settings=server.settings,
+    )
+
+
+def payload() -> bytes:
+    """A body as long and as repetitive as those that GitHub sends about pull requests."""
+    dice = random.Random(1)
+    labels: list[dict[str, object]] = []
+    while len(json.dumps(labels)) < BYTES:
+        number = dice.randrange(10**9)
+        url = f"https://api.github.com/repos/acme/tally/commits/{dice.randbytes(20).hex()}"
+        words = " ".join(dice.choice("one more test for the sum of every line".split()) for _ in range(12))
+        labels.append({"id": number, "url": url, "comments_url": f"{url}/comments", "title": words, "open": True})
+    return json.dumps({"action": "synchronize", "labels": labels}).encode()
+
+
+BODY = payload()
+SIGNATURE = hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()
+
+
+class Sender:
+    """One of GitHub's connections, kept open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connected(cls, port: int) -> Sender:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def send(self, path: str, waits: list[float] | None) -> None:
+        """Deliver the payload under a new GUID; how long the answer took goes to `waits`.
+
+        Raises:
+            RuntimeError: The answer is not 202.
+        """
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: rig\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+            f"X-GitHub-Event: pull_request\r\nX-GitHub-Delivery: {uuid4()}-{next(_guids)}\r\n"
+            f"X-Hub-Signature-256: sha256={SIGNATURE}\r\n\r\n"
+        )
+        started = time.perf_counter()
+        self._writer.write(head.encode() + BODY)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        lengths = [line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        await self._reader.readexactly(int(lengths[0].split(b":")[1]))
+        if waits is not None:
+            waits.append(time.perf_counter() - started)
+        if b" 202 " not in answer[:20]:
+            raise RuntimeError(f"{path} answered {answer!r}")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@asynccontextmanager
+async def _serving(port: int, database: str) -> AsyncGenerator[None]:
+    environment = {"PATH": os.environ["PATH"], "RIG_DATABASE_URL": database}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.intake_doors", str(port), env=environment)
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(OSError):
+                    (await Sender.connected(port)).close()
+                    break
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
