@@ -24,7 +24,6 @@ from servers.kit.wake_valkey import AWAY
 
 SQL = load_queries(Path(__file__).with_name("vitals.sql"))
 PATH = "/healthz/deep"
-ANSWER_SECONDS = 2.0
 FRESH_SECONDS = 1.0
 LATE_SECONDS = 120.0
 Part = dict[str, Any]
@@ -40,6 +39,7 @@ class Vitals:
         repositories: The enrolled ones, as the settings name them.
         reconcile_seconds: How often each should be read.
         lease_grace_seconds: How much later than its end a lease is expired.
+        answer_seconds: What has not answered by then is down.
     """
 
     pool: Pool
@@ -48,6 +48,7 @@ class Vitals:
     repositories: Sequence[str] = ()
     reconcile_seconds: float = 300
     lease_grace_seconds: float = 60
+    answer_seconds: float = 2
     _last: tuple[float, Part] | None = field(default=None, init=False)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -69,8 +70,16 @@ class Vitals:
             "reconciler": self._reconciler(),
             "leases": self._row("leases", "overdue", 0, self.lease_grace_seconds + LATE_SECONDS),
         }
-        parts = dict(zip(looks, await asyncio.gather(*map(_in_time, looks.values())), strict=True))
+        parts = dict(zip(looks, await asyncio.gather(*map(self._in_time, looks.values())), strict=True))
         return {"status": _status(parts), "parts": parts}
+
+    async def _in_time(self, look: Awaitable[Part]) -> Part:
+        """The part, or that it is down; why is for the log and not for everybody who asks."""
+        try:
+            async with asyncio.timeout(self.answer_seconds):
+                return await look
+        except (RigError, *AWAY):
+            return {"status": "down"}
 
     async def _database(self) -> Part:
         began = time.monotonic()
@@ -102,15 +111,6 @@ class Vitals:
         async with connection_of(self.pool) as connection:
             row: Any = await connection.fetchrow(SQL[query], *arguments)
         return {name: round(value, 1) if isinstance(value, float) else value for name, value in row.items()}
-
-
-async def _in_time(look: Awaitable[Part]) -> Part:
-    """The part, or that it is down; why is for the log and not for everybody who asks."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await look
-    except (RigError, *AWAY):
-        return {"status": "down"}
 
 
 def _status(parts: dict[str, Part]) -> str:

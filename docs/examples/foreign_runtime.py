@@ -38,7 +38,7 @@ def claim(issue, instance):
 while True:
     with suppress(OSError, redis.ConnectionError, redis.TimeoutError):  # not acknowledged, so it comes again
         for entry, assignment in announced():
-            work = claim(assignment["issue"], f"{ME}-{assignment['id']}")
+            work = claim(assignment["issue"], f"{ME}-{entry}")  # an answer that was lost is given again
             valkey.xack(STREAM, GROUP, entry)
             if work:
                 sys.stdout.write(json.dumps(work) + "\n")  # here it starts whatever does the work
