@@ -4,55 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import msgspec
 
-from conductor import commands as c
-from conductor.comments import STATUS_CONTEXT, squash_message, squash_title
+from conductor.comments import STATUS_CONTEXT
+from conductor.effect_hands import Hands
 from conductor.events import Comment
-from conductor.gate import Merge, Policy, gate
-from conductor.github import GitHub
-from conductor.handler import handle
 from conductor.issue import NEEDS_INFO_LABEL, Issue
-from conductor.lanes import Due, Lanes, Later
-from conductor.look import look
-from conductor.snapshot import Snapshot
-from conductor.store import Store
-from servers.kit.errors import NotFound, Refused, Unavailable
-
-
-@dataclass(frozen=True)
-class Hands:
-    """With what effects are done."""
-
-    store: Store
-    github: GitHub
-    policy: Policy
-    lanes: Lanes
-
-    async def look(self, stream: str, causation: str) -> None:
-        """Read the pull request and tell the issue what is new; decides the merge gate on the way."""
-        looked = await look(self.store, stream, self._read_pull, "conductor", causation)
-        if looked is None:
-            return
-        after, pull = looked[0].issue, looked[1].pull
-        if after.status == "ready_to_merge" and pull.state == "open" and pull.mergeable == "unknown":
-            raise Unavailable("GitHub has not yet said whether the pull request can be merged.")
-
-    async def _read_pull(self, issue: Issue) -> c.ObservePullRequest | None:
-        number = await self._pull_number(issue)
-        if number is None:
-            return None
-        try:
-            return c.ObservePullRequest(await self.github.snapshot(issue.repository, number), self.policy)
-        except NotFound as error:  # GitHub shows what is new a little later than it takes it
-            raise Unavailable(str(error)) from error
-
-    async def _pull_number(self, issue: Issue) -> int | None:
-        if issue.pull_request:
-            return issue.pull_request.number
-        return await self.github.pull_of_branch(issue.repository, issue.branch) if issue.branch else None
+from conductor.landing import merge, tell_place
+from conductor.lanes import Due, Later
+from servers.kit.errors import Refused
 
 
 async def look_at_pull(hands: Hands, due: Due, issue: Issue) -> None:
@@ -91,7 +52,8 @@ async def set_status(hands: Hands, due: Due, issue: Issue) -> None:
 
 
 async def comment(hands: Hands, due: Due, issue: Issue) -> None:
-    await hands.github.comment(issue.repository, issue.number, due.data["body"], due.key)
+    number = int(due.data.get("number", issue.number))  # the pull request's where it is about that
+    await hands.github.comment(issue.repository, number, due.data["body"], due.key)
 
 
 async def needs_info(hands: Hands, due: Due, issue: Issue) -> None:
@@ -107,30 +69,6 @@ async def close_issue(hands: Hands, due: Due, issue: Issue) -> None:
     await hands.github.close_issue(issue.repository, issue.number)
 
 
-async def merge(hands: Hands, due: Due, issue: Issue) -> None:
-    """Merge at the judged head if the gate still says so; GitHub guards the SHA."""
-    if issue.status != "merging" or issue.pull_request is None:
-        return
-    head, number = str(due.data["head"]), issue.pull_request.number
-    pull = await hands.github.snapshot(issue.repository, number)
-    verdict = gate(issue, pull, hands.policy)
-    if pull.state != "merged" and (not isinstance(verdict, Merge) or verdict.head != head):
-        reasons = ["The head moved."] if isinstance(verdict, Merge) else verdict.reasons
-        outcome: c.Command = c.RecordMergeRefused(head, reasons)
-    else:
-        outcome = await _merge(hands, issue, pull, head)
-    await handle(hands.store, due.stream, outcome, "conductor", due.key)
-
-
-async def _merge(hands: Hands, issue: Issue, pull: Snapshot, head: str) -> c.Command:
-    title, message = squash_title(pull), squash_message(issue)
-    try:
-        sha = await hands.github.merge(issue.repository, pull.number, head, title, message)
-    except Refused as refused:
-        return c.RecordMergeRefused(head, [f"GitHub did not merge it: {refused}"])
-    return c.RecordMerged(head, sha, "rig")
-
-
 Handler = Callable[[Hands, Due, Issue], Awaitable[Later | None]]
 HANDLERS: dict[str, Handler] = {
     "look": look_at_pull,
@@ -140,5 +78,6 @@ HANDLERS: dict[str, Handler] = {
     "comment": comment,
     "needs_info": needs_info,
     "close_issue": close_issue,
+    "tell_place": tell_place,
     "merge": merge,
 }

@@ -6,13 +6,15 @@ import asyncio
 from contextlib import suppress
 
 from conductor import commands as c
-from conductor.effect_kinds import HANDLERS, Hands
+from conductor.effect_hands import Hands
+from conductor.effect_kinds import HANDLERS
 from conductor.gate import Policy
 from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.lanes import LEASE_SECONDS, Due, Lanes, Later, LeaseLost
 from conductor.store import EFFECTS, Store
 from conductor.text import storable
+from conductor.train import MergeTrain
 from servers.kit.errors import RateLimited, Refused, RigError, Unavailable
 from servers.kit.logs import get
 
@@ -26,6 +28,7 @@ class Effects:
     """Works off the effects table; several processes may do so at once.
 
     Args:
+        train: Whether every pull request has to contain the base before it lands, or only where GitHub demands it.
         concurrency: Effects that this process does at one time.
         lease_seconds: After so long what a killed process was doing is taken over.
         limit_seconds: An effect that takes longer is broken off and tried again.
@@ -36,13 +39,14 @@ class Effects:
         store: Store,
         github: GitHub,
         policy: Policy,
+        train: MergeTrain = "always",
         concurrency: int = 4,
         lease_seconds: float = LEASE_SECONDS,
         limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         self.store = store
         self.lanes = Lanes(store, lease_seconds)
-        self.hands = Hands(store, github, policy, self.lanes)
+        self.hands = Hands(store, github, policy, self.lanes, train)
         self._concurrency = concurrency
         self._limit = limit_seconds
 

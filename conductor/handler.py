@@ -14,6 +14,7 @@ from conductor.decide import decide
 from conductor.events import Event
 from conductor.evolve import fold
 from conductor.issue import Issue
+from conductor.places import leave
 from conductor.records import Answer, Append
 from conductor.store import SQL, Store, connection_of
 from servers.kit.database import Connection
@@ -101,6 +102,8 @@ async def handle(
             await store.append(append)
         except Conflict:
             continue
+        if issue.status == "merging" != after.status:
+            await leave(store, after, version + len(events))
         return Handled(after, events)
     raise Conflict(f"{stream} changes too fast. Try again.")
 

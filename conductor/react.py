@@ -9,6 +9,7 @@ from typing import Any
 from conductor import comments
 from conductor import events as e
 from conductor.issue import Issue
+from conductor.train import lane_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,17 @@ def _look(issue: Issue, delay: float = 0) -> Effect:
 
 
 def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
-    return [_look(issue)]
+    return [_look(issue), *_place(issue)]
+
+
+def _tested(event: e.CiPassed, issue: Issue) -> list[Effect]:
+    return _place(issue)
+
+
+def _place(issue: Issue) -> list[Effect]:
+    """A new head, or what CI said of it, changes what is waited for in the train."""
+    riding = issue.status == "merging" and not issue.merged
+    return [Effect("tell_place", issue.stream)] if riding else []
 
 
 def _reviewed(event: e.ReviewPassed | e.ReviewDisputed, issue: Issue) -> list[Effect]:
@@ -61,8 +72,19 @@ def _gate_waits(event: e.MergeGateWaiting, issue: Issue) -> list[Effect]:
 
 
 def _gate_passed(event: e.MergeGatePassed, issue: Issue) -> list[Effect]:
-    lane = f"merge:{issue.repository_id}@{issue.base}"
-    return [_status(issue, event.head, "success", comments.GATE_OPEN), Effect("merge", lane, {"head": event.head})]
+    return [Effect("tell_place", issue.stream), Effect("merge", lane_of(issue), {"head": event.head})]
+
+
+def _person_asked(event: e.HumanGateTriggered, issue: Issue) -> list[Effect]:
+    if issue.status != "awaiting_human" or issue.pull_request is None:
+        return []  # a person had approved this head already
+    words = comments.waiting([comments.person_needed(trigger) for trigger in event.triggers])
+    asked = {"body": comments.human_gate(event.triggers), "number": issue.pull_request.number}
+    return [_status(issue, event.head, "pending", words), Effect("comment", issue.stream, asked)]
+
+
+def _let_through(event: e.HumanGateApproved, issue: Issue) -> list[Effect]:
+    return [_look(issue)] if issue.status == "ready_to_merge" and not issue.waiting_for else []
 
 
 def _status(issue: Issue, head: str, state: str, description: str) -> Effect:
@@ -115,10 +137,13 @@ def _done(event: e.IssueDone, issue: Issue) -> list[Effect]:
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.PrCreated: _pushed,
     e.PrUpdated: _pushed,
+    e.CiPassed: _tested,
     e.ReviewPassed: _reviewed,
     e.ReviewDisputed: _reviewed,
     e.MergeGateWaiting: _gate_waits,
     e.MergeGatePassed: _gate_passed,
+    e.HumanGateTriggered: _person_asked,
+    e.HumanGateApproved: _let_through,
     e.Escalated: _escalated,
     e.RigPaused: _repository_paused,
     e.IssueBlocked: _blocked,

@@ -17,6 +17,7 @@ from requests.exceptions import RequestException, Timeout
 from servers.github.accounts import Account, GitToken, account
 from servers.github.failures import FAILURES, meaning
 from servers.github.kept import Kept
+from servers.github.mirrors import Mirrors
 from servers.github.queries import graphql
 from servers.github.settings import IDENTITIES, GitHubSettings, Identity
 from servers.kit.clock import Clock, SystemClock
@@ -34,6 +35,7 @@ class GitHub:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.kept = Kept(self.clock)
+        self.mirrors = Mirrors(settings.github_url, settings.github_mirror_megabytes)
         self._pool = ThreadPoolExecutor(settings.github_threads, thread_name_prefix="github")
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self._accounts: dict[Identity, Account] = {
@@ -76,6 +78,7 @@ class GitHub:
     def close(self) -> None:
         """Start no further requests; those under way finish by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self.mirrors.close()
 
 
 @dataclass(frozen=True)

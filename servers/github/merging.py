@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from github.Repository import Repository as GitHubRepository
 from pydantic import Field
 
-from servers.github.arguments import As, Body, Number, Repository, Sha
+from servers.github.arguments import As, Body, Branch, Number, Repository, Sha
 from servers.github.client import ask, mutate
-from servers.github.models import Merge, Queued
-from servers.github.toolbox import STEWARDS, AccessDep, tools
+from servers.github.models import CleanMerge, Merge, Queued
+from servers.github.toolbox import SERVERS, STEWARDS, AccessDep, tools
 from servers.github.trees import child
 from servers.kit.errors import Conflict, NotFound
-from servers.kit.tools import DESTRUCTIVE_WORLD
+from servers.kit.tools import DESTRUCTIVE_WORLD, READ_WORLD
 
 
 @tools.tool(DESTRUCTIVE_WORLD, STEWARDS)
@@ -47,6 +47,20 @@ async def merge_pull_request(
 
     merged, _ = await repo.once(f"merge {number}", look, write)
     return merged
+
+
+@tools.tool(READ_WORLD, SERVERS)
+async def is_clean_merge(
+    repository: Repository, head_sha: Sha, base: Branch, merged_sha: Sha, access: AccessDep
+) -> CleanMerge:
+    """Whether `merged_sha` is `head_sha` with a commit of the branch `base` merged into it, and nothing else.
+
+    git merges the two anew and compares the trees, so that an approval of the head may stand for the merge.
+    """
+    repo = await access.writing(repository)
+    token = await repo.git_token("read")
+    mirrors = access.github.mirrors
+    return CleanMerge(clean=await mirrors.is_clean_merge(repository, token.secret, head_sha, base, merged_sha))
 
 
 @tools.tool(DESTRUCTIVE_WORLD, STEWARDS)

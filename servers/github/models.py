@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from servers.github.relation_models import Relations
+
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
 PullRequestState = Literal["open", "closed", "merged"]
 CheckState = Literal["success", "failure", "pending", "skipped"]
@@ -43,6 +45,7 @@ class Issue(IssueSummary):
     repository_id: int
     body: str
     labeller: Labeller | None = Field(description="Who set the asked label last; null where it is not set")
+    relations: Relations | None = Field(default=None, description="Null where they were not asked for")
 
 
 class IssueList(BaseModel):
@@ -53,6 +56,12 @@ class CreatedIssue(BaseModel):
     number: int
     url: str
     created: bool = Field(description="False where an issue of the same key was there already")
+
+
+class UpdatedIssue(BaseModel):
+    number: int
+    state: Literal["open", "closed"]
+    changed: bool = Field(description="False where it was so already")
 
 
 class Comment(BaseModel):
@@ -241,6 +250,10 @@ class StatusAnswer(BaseModel):
 class Merge(BaseModel):
     merged: bool
     sha: str = Field(description="The commit on the base branch")
+
+
+class CleanMerge(BaseModel):
+    clean: bool = Field(description="Whether the commit is the head with the base merged in, and nothing else")
 
 
 class Queued(BaseModel):

@@ -74,6 +74,9 @@ class GitHubSettings(RigSettings):
     github_timeout_seconds: int = Field(
         default=10, ge=1, le=120, description="Seconds to wait for an answer of GitHub"
     )
+    github_mirror_megabytes: int = Field(
+        default=1000, ge=1, description="Size of the mirrors together in which merges are compared"
+    )
     repositories: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Repositories the rig may touch, as owner/repo separated by commas; "

@@ -19,6 +19,7 @@ WRITERS: tuple[Role, ...] = READERS
 AUTHORS: tuple[Role, ...] = ("dev", "ops", "person", "service")
 REVIEWERS: tuple[Role, ...] = ("review", "ops", "person", "service")
 STEWARDS: tuple[Role, ...] = ("ops", "person", "service")
+SERVERS: tuple[Role, ...] = ("service",)
 RUNTIME: tuple[Role, ...] = ("dev", "review", "service")
 
 tools = Toolbox(

