@@ -136,7 +136,7 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
         postbox=postbox,
         intake=Intake(postbox, secrets),
         translation=Translation(store, sights),
-        effects=Effects(store, github, policy),
+        effects=Effects(store, github, policy, settings.merge_train),
         reconciler=Reconciler(sights, settings.reconcile_seconds),
         watch=Watch(store, reviewers(catalogue), settings.watch_seconds),
         catalogue=catalogue,

@@ -15,6 +15,7 @@ from conductor.desk import Desk, DeskDep
 from conductor.dispatch import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
+from conductor.places import places_of
 from conductor.report import ReportType, report
 from conductor.text import Storable
 from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, once, run, tools
@@ -197,8 +198,10 @@ async def list_events(
 @tools.tool(READ, at_hand=True)
 async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     """Why an issue is not merged yet, in the same words as the commit status and the page."""
-    _, state = await desk.store.load(await desk.dispatch.stream_of(issue))
-    reasons = views.waits_for(state) + await views.paused(desk.pool, state)
+    stream = await desk.dispatch.stream_of(issue)
+    _, state = await desk.store.load(stream)
+    place = (await places_of(desk.pool, [stream])).get(stream)
+    reasons = views.waits_for(state, place) + await views.paused(desk.pool, state)
     text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
     return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from conductor.limits import Limits
+from conductor.train import MergeTrain
 from servers.kit.settings import RigSettings
 
 
@@ -58,6 +59,11 @@ class ConductorSettings(RigSettings):
     watch_progress_minutes: float = Field(default=30, gt=0, description="How long work may stand still")
     watch_review_minutes: float = Field(default=20, gt=0, description="How long a review may stand still")
     watch_merge_minutes: float = Field(default=15, gt=0, description="How long a merge may stand still")
+    merge_train: MergeTrain = Field(
+        default="always",
+        description="Whether a pull request has to contain its base before it lands: always, or when_required by "
+        "the base's rules",
+    )
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections per process")
 
     @property

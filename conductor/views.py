@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 
 from conductor.comments import person_needed
 from conductor.issue import Issue, offer
+from conductor.places import places_of
 from conductor.store import connection_of
+from conductor.train import Place, in_train
 from servers.kit.database import Connection, Pool, load_queries
 from servers.kit.errors import NotFound
 
@@ -108,7 +110,12 @@ async def list_issues(
     """Issues, newest change first."""
     async with connection_of(pool) as connection:
         rows = await connection.fetch(SQL["issues"], repository, state, limit)
-    return [IssueView.model_validate(_glance(row)) for row in rows]
+    issues = [msgspec.convert(row["data"], Issue) for row in rows]
+    places = await places_of(pool, [issue.stream for issue in issues if issue.status == "merging"])
+    return [
+        IssueView.model_validate(_glance(row, issue, places.get(issue.stream)))
+        for row, issue in zip(rows, issues, strict=True)
+    ]
 
 
 async def get_issue(pool: Pool, stream: str) -> IssueDetail:
@@ -121,7 +128,8 @@ async def get_issue(pool: Pool, stream: str) -> IssueDetail:
         events = await connection.fetch(SQL["timeline"], stream, issue.repository, issue.number)
     timeline = [_event(event) for event in events]
     more = {"body": issue.body, "branch": issue.branch, "reviews": issue.reviews, "timeline": timeline}
-    return IssueDetail.model_validate(_glance(row) | more)
+    place = (await places_of(pool, [stream])).get(stream)
+    return IssueDetail.model_validate(_glance(row, issue, place) | more)
 
 
 async def events_after(pool: Pool, position: int, limit: int = 500) -> list[EventView]:
@@ -185,8 +193,12 @@ async def paused(pool: Pool, issue: Issue) -> list[str]:
     return [f"{row['scope']} is paused by {row['by']}: {row['reason'] or 'no reason given'}." for row in rows]
 
 
-def waits_for(issue: Issue) -> list[str]:
-    """Why the issue does not go on by itself, in sentences; the page, the tool and the status say the same."""
+def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
+    """Why the issue does not go on by itself, in sentences; the page, the tool and the status say the same.
+
+    Args:
+        place: Where it stands in the merge train, if it does.
+    """
     pull, work = issue.pull_request, offer(issue)
     match issue.status:
         case "escalated":
@@ -195,6 +207,8 @@ def waits_for(issue: Issue) -> list[str]:
             return [person_needed(trigger) for trigger in issue.human_gate]
         case "ready_to_merge":
             return issue.waiting_for or ["The merge gate is looking."]
+        case "merging" if not issue.merged:
+            return [in_train(issue, place)]
         case "in_review" if pull and pull.checks == "unknown":
             return ["CI has not finished at the head yet."]
         case _ if issue.holder:
@@ -206,8 +220,7 @@ def waits_for(issue: Issue) -> list[str]:
             return []
 
 
-def _glance(row: Any) -> dict[str, Any]:
-    issue = msgspec.convert(row["data"], Issue)
+def _glance(row: Any, issue: Issue, place: Place | None) -> dict[str, Any]:
     return {
         "issue": issue.key,
         "title": issue.title,
@@ -216,7 +229,7 @@ def _glance(row: Any) -> dict[str, Any]:
         "url": issue.url,
         "holder": issue.holder.agent if issue.holder else None,
         "step": row["step"],
-        "waits_for": waits_for(issue),
+        "waits_for": waits_for(issue, place),
         "pull_request": issue.pull_request.number if issue.pull_request else None,
         "head": issue.pull_request.head if issue.pull_request else None,
         "attempt": issue.attempt,
