@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from github import GithubException
@@ -24,7 +24,9 @@ from servers.github.models import (
     Labeller,
     LabelsAnswer,
     Permission,
+    UpdatedIssue,
 )
+from servers.github.relations import read_relations
 from servers.github.toolbox import READERS, STEWARDS, WRITERS, AccessDep, tools
 from servers.github.trees import children
 from servers.kit.errors import Forbidden, NotFound
@@ -42,11 +44,17 @@ async def get_issue(
     labeller_of: Annotated[
         LabelName | None, Field(description="Also say who set this label last, and what that account may do")
     ] = None,
+    relations: Annotated[
+        bool,
+        Field(description="Also its sub-issues, blockers, pull requests, newest comments and the issue templates"),
+    ] = False,
 ) -> Issue:
     """Read one issue.
 
     Fails with not_found for a pull request: read that with get_pull_request.
     """
+
+    login = await access.github.repository(repository, "conductor").login() if relations else ""
 
     def read(repo: GitHubRepository) -> Issue:
         issue = repo.get_issue(number)
@@ -57,6 +65,7 @@ async def get_issue(
             repository_id=repo.id,
             body=issue.body or "",
             labeller=_labeller(repo, issue, labeller_of) if labeller_of else None,
+            relations=read_relations(repo, number, login) if relations else None,
         )
 
     return await access.reading(repository).run(read)
@@ -155,6 +164,27 @@ async def comment_on_issue(
 
     comment, created = await repo.once(f"comment {number} {key}", look, write)
     return Comment(id=comment.id, url=comment.html_url, created=created)
+
+
+@tools.tool(WRITE_WORLD, STEWARDS)
+async def update_issue(
+    repository: Repository,
+    number: Number,
+    access: AccessDep,
+    state: Annotated[Literal["open", "closed"], Field(description="What it is to be")],
+    identity: As = None,
+) -> UpdatedIssue:
+    """Close an issue as completed, or open it again; one that is so already stays as it is."""
+
+    def write(repo: GitHubRepository) -> UpdatedIssue:
+        issue = repo.get_issue(number)
+        _require_issue(issue)
+        changed = issue.state != state
+        if changed:
+            issue.edit(state=state, state_reason="completed" if state == "closed" else "reopened")
+        return UpdatedIssue(number=number, state=state, changed=changed)
+
+    return await (await access.writing(repository, identity)).run(write)
 
 
 @tools.tool(WRITE_WORLD, STEWARDS)

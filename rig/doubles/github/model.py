@@ -109,6 +109,8 @@ class Issue:
     closed_at: datetime | None = None
     closed_by: User | None = None
     pull: PullRequest | None = None
+    sub_issues: list[Issue] = field(default_factory=lambda: list[Issue]())
+    blocked_by: list[Issue] = field(default_factory=lambda: list[Issue]())
 
 
 @dataclass

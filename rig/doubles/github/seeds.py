@@ -31,6 +31,8 @@ EVENTS = [
     "check_run",
     "check_suite",
     "issue_comment",
+    "sub_issues",
+    "issue_dependencies",
     "issues",
     "merge_group",
     "pull_request",

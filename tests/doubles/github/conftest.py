@@ -13,10 +13,15 @@ from tests.doubles.github.published import rest_schemas, webhook_schemas
 from tests.doubles.github.support import DEV, REPO, SECRET, SEED, Copy, Receiver, clone, receiving
 
 
+# The schema is an Enterprise Server's, which has no sub-issues yet.
+NEWER = ("/sub_issues", "/sub_issue", "/parent")
+
+
 async def hold_to_schema(answer: httpx2.Response) -> None:
     """Every JSON answer of the REST API is what GitHub publishes for that operation."""
     path = answer.request.url.raw_path.decode().partition("?")[0]
-    if path.startswith("/api/v3/") and "json" in answer.headers.get("content-type", ""):
+    published = path.startswith("/api/v3/") and not path.endswith(NEWER)
+    if published and "json" in answer.headers.get("content-type", ""):
         await answer.aread()
         method, status = answer.request.method, answer.status_code
         rest_schemas().check_answer(method, path.removeprefix("/api/v3"), status, answer.json())

@@ -11,11 +11,11 @@ from starlette.routing import Route
 from rig.doubles.github.auth import viewer_of
 from rig.doubles.github.call import rate_headers
 from rig.doubles.github.errors import Refused
-from rig.doubles.github.graphql import pulls, reads, reviews, writes
+from rig.doubles.github.graphql import pulls, reads, relations, reviews, writes
 from rig.doubles.github.graphql.engine import execute
 from rig.doubles.github.model import Json
 
-RESOLVERS = (reads, pulls, reviews, writes)
+RESOLVERS = (reads, pulls, relations, reviews, writes)
 
 
 async def answer(request: Request) -> Response:

@@ -233,10 +233,6 @@ async def unassign(call: Call) -> Answer:
     return shapes.full_issue(call.world, call.repository, call.issue)
 
 
-async def no_dependencies(call: Call) -> Answer:
-    return call.page(list[Json](), lambda each: each) if call.issue else []
-
-
 REPO = "/repos/{owner}/{repo}"
 ONE = REPO + "/issues/{number:int}"
 routes: list[Route] = [
@@ -258,8 +254,6 @@ routes: list[Route] = [
     rest(ONE + "/timeline", "GET", list_timeline),
     rest(ONE + "/assignees", "POST", assign),
     rest(ONE + "/assignees", "DELETE", unassign),
-    rest(ONE + "/sub_issues", "GET", no_dependencies),
-    rest(ONE + "/dependencies/blocked_by", "GET", no_dependencies),
     rest(REPO + "/labels", "GET", list_repository_labels),
     rest(REPO + "/labels", "POST", create_repository_label),
     rest(REPO + "/labels/{name:path}", "GET", get_repository_label),
