@@ -12,7 +12,6 @@ from rig.doubles.github import GitHubDouble
 from tests.doubles.github.published import rest_schemas, webhook_schemas
 from tests.doubles.github.support import DEV, REPO, SECRET, SEED, Copy, Receiver, clone, receiving
 
-
 # The schema is an Enterprise Server's, which has no sub-issues yet.
 NEWER = ("/sub_issues", "/sub_issue", "/parent")
 
