@@ -1,10 +1,10 @@
 -- :name claims_at_rest
 -- Holders that live but get nowhere: no event on the issue and no other step for so long.
-SELECT c.stream, i.version, c.fence, CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END::float8 AS minutes
+SELECT c.stream, i.version, c.fence, CASE WHEN c.kind = 'review' THEN $2::float8 ELSE $1::float8 END AS minutes
 FROM claims c JOIN issues i USING (stream)
 WHERE c.lease_until > '-infinity'
   AND greatest(i.updated_at, c.step_at)
-      < now() - make_interval(secs => 60 * CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END::float8)
+      < now() - make_interval(secs => 60 * CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END)
 
 -- :name reviews_at_rest
 -- Reviews that nobody takes, though neither they nor all who could take them ($2) are paused or just were.
@@ -12,7 +12,7 @@ SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
 FROM issues i
 WHERE offer_kind = 'review' AND offer_role = 'review' AND offered_at < now() - make_interval(secs => 60 * $1::float8)
   AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(i.repository)))
-  AND ($2 = '{}' OR NOT $2::text[] <@ ARRAY(SELECT scope FROM pauses))
+  AND ($2::text[] = '{}' OR NOT $2::text[] <@ ARRAY(SELECT scope FROM pauses))
   AND NOT EXISTS (
       SELECT 1 FROM events e
       WHERE e.type = 'RIG_RESUMED' AND e.recorded_at > now() - make_interval(secs => 60 * $1::float8)
