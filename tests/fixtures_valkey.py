@@ -42,7 +42,7 @@ class Valkey:
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Redis]:
-        async with open_valkey(self.url) as client:
+        async with open_valkey(self.url, seconds=START_SECONDS) as client:
             yield client
 
     async def start(self) -> None:
