@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,15 +27,16 @@ from conductor.replay import keep_current
 from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
+from conductor.sight_issue import Readiness
 from conductor.store import Store, connection_of
 from conductor.translation import Translation
 from conductor.vitals import Vitals
 from conductor.watch import Watch, reviewers
 from servers.kit.auth import SigningKey
-from servers.kit.character import load_all
+from servers.kit.character import Character, load_all
 from servers.kit.client import tool_client
 from servers.kit.database import Pool, migrate, open_pool
-from servers.kit.errors import Unavailable
+from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.serve import Part
 from servers.kit.wake import PostgresWake
 from servers.kit.wake_valkey import ValkeyWake, open_valkey
@@ -116,7 +117,8 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     store = Store(pool, wake, lease_seconds=settings.lease_seconds, limits=settings.limits)
     catalogue = load_all(settings.characters)
     policy = Policy()
-    sights = Sights(store, github, policy, settings.repositories, settings.label_apps)
+    readiness = Readiness(settings.readiness, _judge(settings.readiness_judge, catalogue))
+    sights = Sights(store, github, policy, settings.repositories, settings.label_apps, readiness)
     secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
     postbox = Postbox(store)
     key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
@@ -151,6 +153,12 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
             settings.lease_grace_seconds,
         ),
     )
+
+
+def _judge(name: str, catalogue: Mapping[str, Character]) -> str:
+    if name and (name not in catalogue or "verify" not in catalogue[name].work):
+        raise InvalidInput(f"RIG_READINESS_JUDGE: no character {name} does the kind of work verify.")
+    return name
 
 
 @asynccontextmanager

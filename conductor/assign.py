@@ -20,6 +20,8 @@ def assign(issue: Issue, ask: c.Assign) -> list[e.Event]:
         raise Forbidden(f"{issue.key} needs the role {open_offer.role}.")
     if ask.agent in open_offer.excluded:
         raise Forbidden(f"{ask.agent} wrote {issue.key} and cannot review it.")
+    if open_offer.only not in (None, ask.agent) and ask.role != "person":
+        raise Forbidden(f"{issue.key} waits for {open_offer.only} alone.")
     if open_offer.kind not in ask.kinds:
         raise Conflict(f"{issue.key} offers {open_offer.kind} work.")
     return [_assignment(issue, open_offer.kind, ask)]
@@ -38,7 +40,7 @@ def _hand_over(issue: Issue, holder: Holder, ask: c.Assign) -> list[e.Event]:
 
 
 def _role(kind: e.Kind) -> str:
-    return "review" if kind == "review" else "dev"
+    return "review" if kind in ("review", "verify") else "dev"
 
 
 def _assignment(issue: Issue, kind: e.Kind, ask: c.Assign) -> e.Event:

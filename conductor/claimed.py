@@ -10,6 +10,7 @@ from conductor import commands as c
 from conductor import events as e
 from conductor.evolve import fold
 from conductor.issue import Holder, Issue
+from conductor.judgement import judged
 from conductor.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, Superseded
 
@@ -67,12 +68,14 @@ def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
             return _strike(issue, [stuck], limits)
         case c.SubmitReview():
             return _review(issue, command, holder, limits)
+        case c.SubmitReadiness():
+            return judged(issue, command, holder)
         case _:
             raise InvalidInput(f"{type(command).__name__} is not something a holder may ask.")
 
 
 def _report_pull_request(issue: Issue, report: c.ReportPullRequest, holder: Holder) -> list[e.Event]:
-    if holder.kind == "review":
+    if holder.kind in ("review", "verify"):
         raise Forbidden("A reviewer does not push.")
     known = issue.pull_request
     if known is None:
@@ -96,6 +99,8 @@ def _complete(issue: Issue, holder: Holder, summary: str) -> list[e.Event]:
     done = e.IssueUnassigned(agent=holder.agent, fence=holder.fence, reason="completed", note=summary)
     if holder.kind == "review":
         raise Conflict("The review is not submitted yet. Call submit_review.")
+    if holder.kind == "verify":
+        raise Conflict("The readiness check is not submitted yet. Call submit_readiness.")
     if issue.status in ("assigned", "in_progress"):
         raise Conflict(f"{issue.key} has no pull request at a new head yet. Report PR_CREATED or PR_UPDATED first.")
     return [done]

@@ -168,6 +168,26 @@ async def submit_review(
     return await run(desk, caller, "submit_review", claim.issue, command)
 
 
+@tools.tool(WRITE, ("review", "person"))
+async def submit_readiness(
+    desk: DeskDep,
+    caller: CallerDep,
+    claim: Claim,
+    ready: Annotated[bool, Field(description="Whether somebody could implement the issue as it is written")],
+    questions: Annotated[
+        list[Annotated[Storable, Field(min_length=1, max_length=500)]] | None,
+        Field(max_length=10, description="What the author has to answer first, where it is not ready"),
+    ] = None,
+) -> Progress:
+    """Say whether the issue is clear enough to be worked on and end the claim.
+
+    If it is not, the rig puts the questions to the author on GitHub and goes on with the answer; the same issue is
+    not judged twice.
+    """
+    command = c.SubmitReadiness(**held(caller, claim), ready=ready, questions=questions or [])
+    return await run(desk, caller, "submit_readiness", claim.issue, command)
+
+
 @tools.tool(READ, at_hand=True)
 async def list_issues(
     desk: DeskDep,

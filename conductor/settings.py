@@ -27,6 +27,10 @@ class ConductorSettings(RigSettings):
     label_apps: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Apps whose agent-ready label starts work, as logins like planner[bot]"
     )
+    readiness: bool = Field(default=True, description="Whether authors of vague issues are asked before work starts")
+    readiness_judge: str = Field(
+        default="", description="Character that has to find an issue clear before work starts, such as judge-e"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret of GitHub's webhooks")
     webhook_secret_old: SecretStr = Field(default=SecretStr(""), description="Also accepted while secrets change")
     github_server_url: str = Field(

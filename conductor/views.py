@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
+from conductor import blocked
 from conductor.comments import person_needed
 from conductor.issue import Issue, offer
 from conductor.places import places_of
@@ -203,6 +204,8 @@ def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
     match issue.status:
         case "escalated":
             return [f"A person has to decide: {issue.escalation}"]
+        case "blocked" if issue.blocked:
+            return blocked.words(issue.blocked)
         case "awaiting_human":
             return [person_needed(trigger) for trigger in issue.human_gate]
         case "ready_to_merge":
