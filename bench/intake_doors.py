@@ -27,7 +27,8 @@ from servers.kit.serve import settle
 from servers.kit.wake import PostgresWake, background
 
 SECRET = "sesame"
-INSERT = "INSERT INTO deliveries (guid, event, payload) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+TABLE = "CREATE TABLE naive (guid text PRIMARY KEY, event text NOT NULL, payload bytea NOT NULL)"
+INSERT = "INSERT INTO naive VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 
 
 async def only_verified(request: Request) -> Response:
@@ -41,7 +42,9 @@ async def naive(request: Request) -> Response:
     body = await _verified(request)
     json.loads(body)
     async with request.app.state.pool.acquire() as connection:
-        await connection.execute(INSERT, request.headers["x-github-delivery"], request.headers["x-github-event"], body)
+        await connection.execute(
+            INSERT, request.headers["x-github-delivery"], request.headers["x-github-event"], body
+        )
     return Response(status_code=202)
 
 
@@ -58,6 +61,7 @@ async def opened(app: Starlette) -> AsyncGenerator[None]:
     """The conductor's door with its group writer; nobody translates behind it."""
     async with open_pool(os.environ["RIG_DATABASE_URL"], size=10) as pool:
         postbox = Postbox(Store(pool, PostgresWake(pool.execute, origin="bench")))
+        await pool.execute(TABLE)
         app.state.pool = pool
         app.state.conductor = SimpleNamespace(intake=Intake(postbox, [SECRET]))
         async with background(postbox.run()):
