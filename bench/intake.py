@@ -27,6 +27,7 @@ SENTENCE = "Signed webhooks of 25 KB kept on the disk, each GUID once, 64 connec
 CONNECTIONS = 64
 BYTES = 25_000
 OURS, VERIFIED, NAIVE = "/webhooks/github", "/verified", "/naive"
+WORDS = ("one", "more", "test", "for", "the", "sum", "of", "every", "line")
 _guids = count()
 
 
@@ -87,7 +88,7 @@ def payload() -> bytes:
     while len(json.dumps(labels)) < BYTES:
         number = dice.randrange(10**9)
         url = f"https://api.github.com/repos/acme/tally/commits/{dice.randbytes(20).hex()}"
-        words = " ".join(dice.choice("one more test for the sum of every line".split()) for _ in range(12))
+        words = " ".join(dice.choice(WORDS) for _ in range(12))
         labels.append({"id": number, "url": url, "comments_url": f"{url}/comments", "title": words, "open": True})
     return json.dumps({"action": "synchronize", "labels": labels}).encode()
 
