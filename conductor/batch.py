@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from conductor.events import RigPaused, RigResumed
-from conductor.records import Answer, Append, Appended, claim_row, effect_rows, event_rows, issue_row
-from servers.kit.database import Connection, load_queries
+from conductor.records import Answer, Append, Appended, Rows, encode
+from servers.kit.database import LOST, Connection, load_queries
 from servers.kit.errors import Conflict
 
 SQL = load_queries(Path(__file__).with_name("store.sql"))
@@ -17,91 +21,151 @@ Request = tuple[str, str, str]
 
 
 @dataclass
-class Batch:
-    """One transaction's worth.
+class Chain:
+    """Appends of one batch that follow each other on one stream: all of them are written or none is.
 
     Attributes:
-        last: The log's position before the batch.
-        versions: Where each stream ends.
-        answered: Requests that were answered before: their appends must not happen again.
+        expected: The version that the stream must have, if any.
+        length: How many events they have together.
+        head: Where the stream ended before; known once the batch is written, as is whether the chain was.
     """
 
-    last: int
-    versions: dict[str, int]
-    answered: set[Request]
-    lease_seconds: float
-    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    issues: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    claims: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    effects: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    answers: list[Answer] = field(default_factory=list[Answer])
-    pauses: dict[str, RigPaused | RigResumed] = field(default_factory=dict[str, RigPaused | RigResumed])
+    number: int
+    expected: int | None
+    length: int = 0
+    head: int = 0
+    written: bool = False
 
-    @classmethod
-    async def begin(cls, connection: Connection, appends: Sequence[Append], lease_seconds: float) -> Batch:
-        """Take the writer's lock and read where the streams end."""
-        await connection.execute(SQL["lock"])
-        rows = await connection.fetch(SQL["heads"], [*dict.fromkeys(append.stream for append in appends), ""])
-        versions = {row["stream"]: row["version"] or 0 for row in rows}
-        answered = await _answered(connection, [append.answer for append in appends if append.answer])
-        return cls(rows[0]["last"] or 0, versions, answered, lease_seconds)
+    @property
+    def end(self) -> int:
+        """Where the stream ends now."""
+        return self.head + self.length if self.written else self.head
 
-    def add(self, append: Append) -> Appended:
-        """Place an append at the end of its stream.
+    def fits(self, append: Append) -> bool:
+        """Whether `append` may follow."""
+        if self.expected is None or append.expected is None:
+            return self.expected is append.expected
+        return append.expected == self.expected + self.length
 
-        Raises:
-            Conflict: The stream is not at the version the append expects, or the request was answered before.
-        """
-        version = self.versions.get(append.stream, 0)
-        if append.expected not in (None, version):
-            raise Conflict(f"{append.stream} is at version {version}, not {append.expected}. Read it again.")
+
+@dataclass
+class Placed:
+    """An append behind `after` events of its chain; once written, its last event is at `position` of the log."""
+
+    append: Append
+    rows: Rows
+    chain: Chain
+    after: int
+    position: int = 0
+
+
+@dataclass
+class Batch:
+    """One transaction's worth, made before the lock is taken; whether streams are as expected is seen under it."""
+
+    chains: dict[str, Chain] = field(default_factory=dict[str, Chain])
+    placed: list[Placed] = field(default_factory=list[Placed])
+    requests: dict[Request, Chain] = field(default_factory=dict[Request, Chain])
+
+    def add(self, append: Append, rows: Rows) -> Placed | None:
+        """Place an append behind what the batch has for its stream; None where it has to wait for the next batch."""
+        link = self.chains.get(append.stream)
+        if append.answer and (link or _request(append.answer) in self.requests):
+            return None
+        if link is None:
+            link = self.chains[append.stream] = Chain(len(self.chains) + 1, append.expected)
+        elif not link.fits(append):
+            return None
         if append.answer:
-            self._answer(append.answer)
-        self.events += event_rows(append, version)
-        self.pauses |= {e.scope.lower(): e for e in append.events if isinstance(e, RigPaused | RigResumed)}
-        end = version + len(append.events)
-        if append.after is not None:
-            self.issues[append.stream] = issue_row(append.after, end)
-            self.effects += effect_rows(append, version)
-            if row := claim_row(append, self.lease_seconds):
-                self.claims[append.stream] = row
-        self.versions[append.stream] = end
-        return Appended(end, self.last + len(self.events))
+            self.requests[_request(append.answer)] = link
+        placed = Placed(append, rows, link, link.length)
+        link.length += len(append.events)
+        self.placed.append(placed)
+        return placed
 
-    def _answer(self, answer: Answer) -> None:
-        if _request(answer) in self.answered:
-            raise Conflict(f"The request {answer.request_id} was answered before.")
-        self.answered.add(_request(answer))
-        self.answers.append(answer)
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to write but events."""
+        return not any(placed.rows.beside for placed in self.placed)
 
-    async def write(self, connection: Connection) -> None:
-        """Write everything."""
-        if self.events:
-            await connection.execute(SQL["write_events"], self.last, self.events)
-        writes: dict[str, list[Any]] = {
-            "write_issues": list(self.issues.values()),
-            "end_claims": list(self.claims),
-            "open_claims": [row for row in self.claims.values() if row["agent"]],
-            "write_effects": self.effects,
-            "write_answers": self.answers,
-            "write_pauses": [
-                {"scope": scope, "by": e.by, "reason": e.reason}
-                for scope, e in self.pauses.items()
-                if isinstance(e, RigPaused)
-            ],
-            "end_pauses": [scope for scope, e in self.pauses.items() if isinstance(e, RigResumed)],
-        }
-        for query, rows in writes.items():
-            if rows:
-                await connection.execute(SQL[query], rows)
+    async def write_events(self, connection: Connection) -> None:
+        """Take the writer's lock, and write the events of those chains whose streams are as expected."""
+        links = self.chains.values()
+        requests = [(link.number, *request) for request, link in self.requests.items()]
+        events = [
+            (p.append.stream, p.chain.number, p.after + n, *event)
+            for p in self.placed
+            for n, event in enumerate(p.rows.events, start=1)
+        ]
+        expected = [link.expected for link in links]
+        written = await connection.fetchrow(
+            SQL["append"], list(self.chains), expected, *_columns(requests, 4), *_columns(events, 9)
+        )
+        if written is None:
+            raise asyncpg.InternalClientError("the writer's function gave no row")
+        for link, head, done in zip(links, written["heads"], written["written"], strict=True):
+            link.head, link.written = head, done
+        position = written["last"]
+        for placed in self.placed:
+            position += len(placed.append.events) if placed.chain.written else 0
+            placed.position = position
+
+    async def write_beside(self, connection: Connection, lease_seconds: float) -> None:
+        """Write the rows that follow from the events that were written; of an issue's rows the last one."""
+        done = [placed for placed in self.placed if placed.chain.written]
+        issues = {p.append.stream: p.rows.issue for p in done if p.rows.issue is not None}
+        claims = {p.append.stream: p.rows.claim for p in done if p.rows.claim is not None}
+        await _execute(connection, "write_issues", issues.values())
+        if claims:
+            await connection.execute(SQL["end_claims"], list(claims))
+        await _execute(connection, "open_claims", filter(None, claims.values()), lease_seconds)
+        await _execute(connection, "write_effects", chain.from_iterable(p.rows.effects for p in done))
+        await _execute(connection, "write_answers", (p.rows.answer for p in done if p.rows.answer is not None))
+        await _write_pauses(connection, {e.scope.lower(): e for p in done for e in p.rows.pauses})
+
+    def outcome(self, append: Append, placed: Placed | None) -> Appended | Conflict | None:
+        """What became of an append once the batch is written; None where it has to go into the next batch."""
+        link = self.chains.get(append.stream)
+        if link is None:  # the same request is in the batch for another stream
+            return None
+        if placed and link.written:
+            return Appended(link.head + placed.after + len(append.events), placed.position)
+        if append.expected not in (None, link.end):
+            return Conflict(f"{append.stream} is at version {link.end}, not {append.expected}. Read it again.")
+        if placed and append.answer:
+            return Conflict(f"The request {append.answer.request_id} was answered before.")
+        return None
 
 
-async def _answered(connection: Connection, answers: list[Answer]) -> set[Request]:
-    if not answers:
-        return set()
-    callers, tools, requests = zip(*map(_request, answers), strict=True)
-    rows = await connection.fetch(SQL["answered"], callers, tools, requests)
-    return {(row["caller"], row["tool"], row["request_id"]) for row in rows}
+@asynccontextmanager
+async def locked(connection: Connection) -> AsyncGenerator[None]:
+    """A transaction that has the writer's lock before it reads anything."""
+    await connection.execute(SQL["begin"])
+    try:
+        yield
+    except BaseException:
+        with suppress(*LOST, asyncpg.PostgresError):
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+
+
+async def _execute(connection: Connection, query: str, rows: Iterable[bytes], *arguments: Any) -> None:
+    if encoded := b",".join(rows):
+        await connection.execute(SQL[query], f"[{encoded.decode()}]", *arguments)
+
+
+async def _write_pauses(connection: Connection, pauses: dict[str, RigPaused | RigResumed]) -> None:
+    begun = [
+        encode({"scope": s, "by": e.by, "reason": e.reason}) for s, e in pauses.items() if isinstance(e, RigPaused)
+    ]
+    await _execute(connection, "write_pauses", begun)
+    if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
+        await connection.execute(SQL["end_pauses"], ended)
+
+
+def _columns(rows: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) or [()] * count
 
 
 def _request(answer: Answer) -> Request:

@@ -16,6 +16,7 @@ Status = Literal[
 READY_LABEL = "agent-ready"
 NEEDS_INFO_LABEL = "needs-info"
 Checks = Literal["unknown", "passed", "failed"]
+OfferRole = Literal["dev", "review"]
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +166,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Work that waits for somebody; `only` names the one character that may have it, if any."""
 
     kind: Kind
-    role: Literal["dev", "review"]
+    role: OfferRole
     stack: str
     excluded: list[str]
     preferred: str | None
@@ -213,3 +214,11 @@ def offer(issue: Issue) -> Offer | None:
             avoided=issue.struck,
         )
     return None
+
+
+def in_work(issue: Issue) -> bool:
+    """Whether `issue` counts against its repository's limit: somebody works on it, or its pull request is open."""
+    if issue.holder is not None and issue.holder.kind != "verify":
+        return True
+    pull = issue.pull_request
+    return pull is not None and not pull.closed and issue.status not in ("queued", "blocked", "done", "cancelled")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from conductor.events import Event, Kind
-from conductor.issue import Issue, offer
+from conductor.events import Event, Kind, RigPaused, RigResumed
+from conductor.issue import Issue, in_work, offer
 from conductor.react import Effect, react
+from servers.kit.errors import InvalidInput
 
+encode = msgspec.json.Encoder().encode
 PRIORITY_RANK = {"critical": 0, "high": 1, "normal": 2}
 
 
@@ -42,12 +45,11 @@ class Answer:
     answer: Any
 
 
-@dataclass(frozen=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Events for the end of one stream.
 
     Attributes:
-        expected: The version the stream must have; None appends wherever it ends.
+        expected: The version the stream must have; None appends wherever it ends, which no issue's append may.
         before, after: The issue as it was and as the events leave it, where the stream is an issue's.
     """
 
@@ -63,12 +65,32 @@ class Append:
     answer: Answer | None = None
 
 
-@dataclass(frozen=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """Where an append ended: the stream's version and the log's position."""
 
     version: int
     position: int
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """What an append writes, encoded before anybody waits for it.
+
+    Attributes:
+        events: Type, data, actor, correlation, causation and time of each.
+        issue: The projection's row.
+        beside: Whether there is more to write than events.
+        offers: Whether the issue is work for somebody now.
+        claim: The row of the new holder's claim; empty where the claim only ends, None where nobody's changes.
+    """
+
+    events: list[tuple[Any, ...]]
+    issue: bytes | None = None
+    claim: bytes | None = None
+    effects: Sequence[bytes] = ()
+    answer: bytes | None = None
+    pauses: Sequence[RigPaused | RigResumed] = ()
+    offers: bool = False
+    beside: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,22 +118,30 @@ class Claimed:
     """The issue as the claim leaves it."""
 
     issue: Issue
-    appended: Appended | None = field(default=None, compare=False)
 
 
-def event_rows(append: Append, version: int) -> list[dict[str, Any]]:
-    """The append's events as rows that follow `version`."""
-    shared = {
-        "stream": append.stream,
-        "actor": append.actor,
-        "correlation": append.correlation,
-        "causation": append.causation,
-        "occurred_at": append.occurred_at,
-    }
-    return [
-        shared | {"version": version + n, "type": event.type, "data": event}
-        for n, event in enumerate(append.events, start=1)
-    ]
+def rows_of(append: Append) -> Rows:
+    """Everything that `append` writes.
+
+    Raises:
+        InvalidInput: Its text is none, so the database cannot hold it.
+    """
+    try:
+        events = [(event.type, encode(event).decode(), *_shared(append)) for event in append.events]
+        answer = encode(append.answer) if append.answer else None
+        pauses = [event for event in append.events if isinstance(event, RigPaused | RigResumed)]
+        if append.after is None or append.expected is None:
+            return Rows(events, answer=answer, pauses=pauses, beside=answer is not None or bool(pauses))
+        row = issue_row(append.after, append.expected + len(append.events))
+        effects = _effects(append, append.expected)
+        offers = row["offer_kind"] is not None
+        return Rows(events, encode(row), _claim(append), effects, answer, pauses, offers)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"The event holds half a character ({error}).") from error
+
+
+def _shared(append: Append) -> tuple[Any, ...]:
+    return append.actor, append.correlation, append.causation, append.occurred_at
 
 
 def issue_row(issue: Issue, version: int) -> dict[str, Any]:
@@ -139,26 +169,24 @@ def issue_row(issue: Issue, version: int) -> dict[str, Any]:
         "offer_only": work.only if work else None,
         "fence": issue.fence,
         "attempt": issue.attempt,
+        "in_work": in_work(issue),
         "data": issue,
     }
 
 
-def claim_row(append: Append, lease_seconds: float) -> dict[str, Any] | None:
-    """The change of the claim that the append makes: a new holder, none any more, or no change."""
+def _claim(append: Append) -> bytes | None:
     if append.after is None or append.before is None or append.before.holder == append.after.holder:
         return None
     holder = append.after.holder
-    if holder is None:
-        return {"stream": append.stream, "agent": None}
-    return {"stream": append.stream, "lease_seconds": lease_seconds, **msgspec.to_builtins(holder)}
+    return encode({"stream": append.stream, **msgspec.to_builtins(holder)}) if holder else b""
 
 
-def effect_rows(append: Append, version: int) -> list[dict[str, Any]]:
+def _effects(append: Append, version: int) -> list[bytes]:
     """The effects of the append's events, keyed by the event that causes them."""
     if append.after is None:
         return []
     return [
-        _effect_row(append.stream, version + n, i, effect)
+        encode(_effect_row(append.stream, version + n, i, effect))
         for n, event in enumerate(append.events, start=1)
         for i, effect in enumerate(react(event, append.after))
     ]

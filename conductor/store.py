@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import asyncpg
 import msgspec
 
-from conductor.batch import SQL, Batch
-from conductor.handout import Handout, offered
+from conductor.batch import SQL, Batch, locked
+from conductor.connection import AWAY, Kept, connection_of
+from conductor.handout import Handout, Outcome, offered
 from conductor.issue import Issue
 from conductor.limits import Limits
-from conductor.records import Append, Appended, Claimed, ClaimRequest, Recorded
+from conductor.records import Append, Appended, Claimed, ClaimRequest, Recorded, Rows, rows_of
 from servers.kit.clock import Clock, SystemClock
-from servers.kit.database import LOST, Connection, Pool
+from servers.kit.database import Pool
 from servers.kit.errors import Conflict, InvalidInput, RigError, Unavailable
 from servers.kit.logs import get
 from servers.kit.wake import Wake
 
 EVENTS, ASSIGNMENTS, EFFECTS = "events", "assignments", "effects"
 COMMIT_SECONDS = 30
-ACQUIRE_SECONDS = 10
 AWAY_SECONDS = 0.5
-# What may be over at the next try: a server that is gone, overloaded or read-only, a deadlock.
-AWAY = (
-    *LOST,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
+ANNOUNCE_SECONDS = 0.005  # other processes hear at most so often, for each time costs the database a transaction
+MOST = 500  # in one transaction
 log = get(__name__)
 
-Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
 
 
 @dataclass
-class _Waiting(Generic[Ask, Reply]):
-    ask: Ask
-    reply: asyncio.Future[Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+class _Waiting(Generic[Reply]):
+    reply: asyncio.Future[Reply]
+
+
+@dataclass
+class _Appending(_Waiting[Appended]):
+    append: Append
+    rows: Rows
+
+
+@dataclass
+class _Claiming(_Waiting[Claimed | None]):
+    request: ClaimRequest
 
 
 class Store:
@@ -71,7 +73,11 @@ class Store:
         self._lease_seconds = lease_seconds
         self.affinity = affinity
         self.limits = limits or Limits()
-        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._waiting: list[_Appending | _Claiming] = []
+        self._arrived = asyncio.Event()
+        self._kept = Kept(pool, SQL["define_append"])
+        self._topics: set[str] = set()
+        self._to_announce = asyncio.Event()
 
     async def append(self, append: Append) -> Appended:
         """Write events durably, together with what is projected from them.
@@ -81,20 +87,20 @@ class Store:
             InvalidInput: The database cannot hold the event.
             Unavailable: The database cannot be reached; the events may or may not have been written.
         """
-        waiting = _Waiting[Append, Appended](append)
-        self._queue.put_nowait(waiting)
+        waiting = _Appending(asyncio.get_running_loop().create_future(), append, rows_of(append))
+        self._enqueue(waiting)
         return await waiting.reply
 
     async def claim(self, request: ClaimRequest) -> Claimed | None:
         """Give the best offered work to `request`, or what its instance holds already, or nothing."""
-        waiting = _Waiting[ClaimRequest, "Claimed | None"](request)
-        self._queue.put_nowait(waiting)
+        waiting = _Claiming(asyncio.get_running_loop().create_future(), request)
+        self._enqueue(waiting)
         return await waiting.reply
 
     async def offered(self, request: ClaimRequest, want: int) -> list[Issue]:
         """What `request` could be given right now, best first and at most `want`; nothing is given."""
         async with connection_of(self.pool) as connection:
-            return await offered(connection, request, self.affinity, want)
+            return await offered(connection, request, self.affinity, self.limits.open_issues, want)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""
@@ -126,27 +132,38 @@ class Store:
 
     async def run(self) -> None:
         """Commit batches for ever; whatever waits when a commit ends goes into the next."""
-        while True:
-            batch = [await self._queue.get()]
-            while not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            live = [item for item in batch if not item.reply.done()]
-            if live:
-                await self._commit_or_split(live)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._announcing())
+                while True:
+                    await self._arrived.wait()
+                    batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                    if not self._waiting:
+                        self._arrived.clear()
+                    if live := [waiting for waiting in batch if not waiting.reply.done()]:
+                        await self._commit_or_split(live)
+        finally:
+            await self._kept.drop()
 
-    async def _commit_or_split(self, items: list[Any]) -> None:
+    def _enqueue(self, waiting: _Appending | _Claiming) -> None:
+        self._waiting.append(waiting)
+        self._arrived.set()
+
+    async def _commit_or_split(self, items: list[_Appending | _Claiming]) -> None:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._commit(items)
         except (*AWAY, Unavailable) as error:
+            await self._kept.drop()
             _fail(items, Unavailable(f"The database broke off ({error}). Try again."))
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             await self._split(items, InvalidInput(f"The database refuses the event: {error}"))
         except Exception:
             log.exception("a batch failed", size=len(items))
+            await self._kept.drop()
             await self._split(items, RigError("The event could not be written; the log says why."))
 
-    async def _split(self, items: list[Any], error: RigError) -> None:
+    async def _split(self, items: list[_Appending | _Claiming], error: RigError) -> None:
         """One bad event must not take the others with it: each for itself, and the last one fails."""
         if len(items) == 1:
             _fail(items, error)
@@ -154,39 +171,59 @@ class Store:
         for item in items:
             await self._commit_or_split([item])
 
-    async def _commit(self, items: list[Any]) -> None:
-        appends: list[_Waiting[Append, Appended]] = [i for i in items if isinstance(i.ask, Append)]
-        claimers: list[_Waiting[ClaimRequest, Claimed | None]] = [i for i in items if isinstance(i.ask, ClaimRequest)]
-        async with _acquired(self.pool) as connection, connection.transaction():
-            batch = await Batch.begin(connection, [w.ask for w in appends], self._lease_seconds)
-            results: list[tuple[Any, Any]] = [(w, _attempt(batch, w.ask)) for w in appends]
-            if claimers:
-                handout = Handout(connection, batch, self.clock.now(), self.affinity)
-                outcomes = await handout.serve([w.ask for w in claimers])
-                results += [(claimers[place], outcome) for place, outcome in outcomes.items()]
-            await batch.write(connection)
-        for waiting, result in results:
-            _settle(waiting, result)
-        for waiting in claimers:
-            if not waiting.reply.done():
-                self._queue.put_nowait(waiting)
-        await self._announce(batch)
+    async def _commit(self, items: list[_Appending | _Claiming]) -> None:
+        appending = [item for item in items if isinstance(item, _Appending)]
+        claiming = [item for item in items if isinstance(item, _Claiming)]
+        batch = Batch()
+        placed = [batch.add(item.append, item.rows) for item in appending]
+        claimed = await self._write(batch, [item.request for item in claiming])
+        self._announce(batch)
+        for item, place in zip(appending, placed, strict=True):
+            self._settle_or_wait(item, batch.outcome(item.append, place))
+        for n, item in enumerate(claiming):
+            if n in claimed:
+                _settle(item, claimed[n])
+            else:
+                self._enqueue(item)
 
-    async def _announce(self, batch: Batch) -> None:
-        topics = [EVENTS] if batch.events else []
-        topics += [ASSIGNMENTS] if any(row["offer_kind"] for row in batch.issues.values()) else []
-        topics += [EFFECTS] if batch.effects else []
-        await self.wake.publish(*topics)
+    async def _write(self, batch: Batch, requests: list[ClaimRequest]) -> dict[int, Outcome]:
+        connection = await self._kept.get()
+        if not requests and batch.plain:
+            await batch.write_events(connection)
+            return {}
+        async with locked(connection):
+            handout = Handout(connection, batch, self.clock.now(), self.affinity, self.limits.open_issues)
+            claimed = await handout.serve(requests) if requests else {}
+            if batch.placed:
+                await batch.write_events(connection)
+                await batch.write_beside(connection, self._lease_seconds)
+        return claimed
+
+    def _settle_or_wait(self, item: _Appending, outcome: Appended | Conflict | None) -> None:
+        if outcome is None:
+            self._enqueue(item)
+        else:
+            _settle(item, outcome)
+
+    def _announce(self, batch: Batch) -> None:
+        written = [placed for placed in batch.placed if placed.chain.written]
+        self._topics |= {EVENTS} if written else set()
+        self._topics |= {ASSIGNMENTS} if any(placed.rows.offers for placed in written) else set()
+        self._topics |= {EFFECTS} if any(placed.rows.effects for placed in written) else set()
+        if self._topics:
+            self._to_announce.set()
+
+    async def _announcing(self) -> None:
+        """Wake whoever follows, off the writer's way; several batches together where they come fast."""
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            topics, self._topics = self._topics, set()
+            await self.wake.publish(*topics)
+            await asyncio.sleep(ANNOUNCE_SECONDS)
 
 
-def _attempt(batch: Batch, append: Append) -> Appended | Conflict:
-    try:
-        return batch.add(append)
-    except Conflict as conflict:
-        return conflict
-
-
-def _settle(waiting: _Waiting[Any, Any], result: Any) -> None:
+def _settle(waiting: _Waiting[Any], result: Any) -> None:
     if waiting.reply.done():
         return
     if isinstance(result, BaseException):
@@ -195,34 +232,10 @@ def _settle(waiting: _Waiting[Any, Any], result: Any) -> None:
         waiting.reply.set_result(result)
 
 
-def _fail(items: list[Any], error: RigError) -> None:
+def _fail(items: Sequence[_Waiting[Any]], error: RigError) -> None:
     for item in items:
         _settle(item, error)
 
 
 def _recorded(row: asyncpg.Record) -> Recorded:
     return Recorded(**dict(row.items()))
-
-
-@asynccontextmanager
-async def connection_of(pool: Pool) -> AsyncGenerator[Connection]:
-    """A pooled connection; a database that is away is Unavailable, a value that it cannot hold InvalidInput."""
-    try:
-        async with _acquired(pool) as connection:
-            yield connection
-    except AWAY as error:
-        raise Unavailable(f"The database cannot be reached ({error}). Try again.") from error
-    except asyncpg.DataError as error:
-        raise InvalidInput(f"The database cannot hold this value ({error}).") from error
-
-
-@asynccontextmanager
-async def _acquired(pool: Pool) -> AsyncGenerator[Connection]:
-    try:
-        connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
-    except (*LOST, asyncpg.PostgresError) as error:
-        raise Unavailable(f"The database cannot be reached ({error}). Try again.") from error
-    try:
-        yield connection
-    finally:
-        await pool.release(connection)

@@ -1,38 +1,68 @@
--- :name lock
+-- :name begin
 -- Everybody who appends holds this lock for one batch, so positions are gapless in commit order.
+BEGIN; SELECT pg_advisory_xact_lock(7237002)
+
+-- :name lock
+-- The same lock in a transaction that runs already.
 SELECT pg_advisory_xact_lock(7237002)
 
--- :name heads
--- The newest version of each stream, and the last position of all.
-SELECT s.stream,
-       (SELECT version FROM events e WHERE e.stream = s.stream ORDER BY version DESC LIMIT 1) AS version,
-       (SELECT position FROM events ORDER BY position DESC LIMIT 1) AS last
-FROM unnest($1::text[]) AS s(stream)
+-- :name define_append
+-- The writer's function, for its connection alone, so that it never differs from the code. One call is one round
+-- trip; each statement in it sees what was committed when it starts, and so does the second what happened before the
+-- lock. Chains are numbered: `streams` and `expected` are by chain, `request_chains` and the next three by request,
+-- and the rest by event, which is the `steps`-th of its chain.
+CREATE OR REPLACE FUNCTION pg_temp.append(
+    streams text[], expected int[], request_chains int[], callers text[], tools text[], request_ids text[],
+    event_streams text[], chains int[], steps int[], types text[], data text[], actors text[], correlations text[],
+    causations text[], times timestamptz[],
+    OUT last bigint, OUT heads int[], OUT written boolean[]
+) LANGUAGE plpgsql AS $function$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7237002);
+    last := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0);
+    heads := ARRAY(
+        SELECT coalesce((SELECT e.version FROM events e WHERE e.stream = s ORDER BY e.version DESC LIMIT 1), 0)
+        FROM unnest(streams) s
+    );
+    written := ARRAY(SELECT coalesce(e = h, true) FROM unnest(expected, heads) AS c(e, h));
+    IF cardinality(request_chains) > 0 THEN
+        written := ARRAY(
+            SELECT w AND NOT EXISTS (
+                SELECT FROM unnest(request_chains, callers, tools, request_ids) AS r(chain, caller, tool, request_id)
+                JOIN answers USING (caller, tool, request_id) WHERE chain = n
+            )
+            FROM unnest(written) WITH ORDINALITY AS c(w, n) ORDER BY n
+        );
+    END IF;
+    INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
+    SELECT last + row_number() OVER (ORDER BY e.n), e.stream, heads[e.chain] + e.step, e.type, e.data::jsonb,
+           e.actor, e.correlation, e.causation, e.occurred_at
+    FROM unnest(event_streams, chains, steps, types, data, actors, correlations, causations, times)
+        WITH ORDINALITY AS e(stream, chain, step, type, data, actor, correlation, causation, occurred_at, n)
+    WHERE written[e.chain];
+END
+$function$
 
--- :name write_events
--- Appends the batch's events; positions follow $1 in order.
-INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
-SELECT $1::bigint + n, stream, version, type, data, actor, correlation, causation, occurred_at
-FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (
-    stream text, version int, type text, data jsonb, actor text, correlation text, causation text,
-    occurred_at timestamptz
-)) WITH ORDINALITY AS e(stream, version, type, data, actor, correlation, causation, occurred_at, n)
+-- :name append
+-- Writes the events of those chains whose streams are as expected; says where they ended, and where the log did.
+SELECT last, heads, written
+FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- :name write_issues
 -- Projects the issues that the batch changed; an offer keeps its age while its kind stays the same.
 INSERT INTO issues AS i (
     stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
     holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-    fence, attempt, offered_at, data
+    fence, attempt, in_work, offered_at, data
 )
 SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
        holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-       fence, attempt, CASE WHEN offer_kind IS NOT NULL THEN now() END, data
+       fence, attempt, in_work, CASE WHEN offer_kind IS NOT NULL THEN now() END, data
 FROM jsonb_to_recordset($1::jsonb) AS r(
     stream text, version int, repository_id bigint, repository text, number int, title text, status text,
     priority smallint, base text, pull_number int, pull_head text, holder text, offer_kind text, offer_role text,
     offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], offer_only text, fence int,
-    attempt int, data jsonb
+    attempt int, in_work boolean, data jsonb
 )
 ON CONFLICT (stream) DO UPDATE SET
     version = excluded.version, repository = excluded.repository, title = excluded.title, status = excluded.status,
@@ -41,6 +71,7 @@ ON CONFLICT (stream) DO UPDATE SET
     offer_role = excluded.offer_role, offer_stack = excluded.offer_stack, offer_excluded = excluded.offer_excluded,
     offer_preferred = excluded.offer_preferred, offer_avoided = excluded.offer_avoided,
     offer_only = excluded.offer_only, fence = excluded.fence, attempt = excluded.attempt,
+    in_work = excluded.in_work,
     offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
     updated_at = now(), data = excluded.data
 
@@ -51,9 +82,9 @@ DELETE FROM claims WHERE stream = ANY ($1)
 -- :name open_claims
 -- Opens the claims of the new holders.
 INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
-SELECT stream, fence, agent, instance, boot, kind, run, now() + make_interval(secs => lease_seconds)
+SELECT stream, fence, agent, instance, boot, kind, run, now() + make_interval(secs => $2)
 FROM jsonb_to_recordset($1::jsonb) AS c(
-    stream text, fence int, agent text, instance text, boot text, kind text, run text, lease_seconds float8
+    stream text, fence int, agent text, instance text, boot text, kind text, run text
 )
 
 -- :name write_effects
@@ -89,32 +120,46 @@ SELECT * FROM jsonb_to_recordset($1::jsonb) AS a(
 ON CONFLICT DO NOTHING
 
 -- :name candidates
--- The oldest offered work of highest priority for each kind of claimer, enough for all of them.
-SELECT c.profile, i.stream, i.version, i.data
-FROM jsonb_to_recordset($1::jsonb) AS c(
-    profile int, agent text, role text, stacks text[], kinds text[], alone boolean, stream text, want int
+-- The oldest offered work of highest priority for each profile of claimers, who of them may have it, and how many
+-- more issues of its repository may be in work: at most $3. Work preferred for somebody waits $2 for him; the
+-- repositories $4 take no new issue; at most $5 for each role of a profile.
+SELECT p.profile, i.version, i.data, i.agents, i.room
+FROM jsonb_to_recordset($1::jsonb) AS p(
+    profile int, agents text[], alone boolean[], roles text[], stacks text[], kinds text[], stream text,
+    capped boolean
 )
+CROSS JOIN LATERAL unnest(p.roles) AS r(role)
 CROSS JOIN LATERAL (
-    SELECT stream, version, data FROM issues
+    SELECT version, data, priority, created_at, able.agents,
+           CASE WHEN p.capped AND offer_kind = 'implement' THEN $3::int - work.issues END AS room
+    FROM issues
+    CROSS JOIN LATERAL (
+        SELECT array_agg(a.agent) AS agents FROM unnest(p.agents, p.alone) AS a(agent, alone)
+        WHERE NOT a.agent = ANY (offer_excluded)
+          AND (offer_only IS NULL OR offer_only = a.agent)
+          AND (offer_preferred IS NULL OR offer_preferred = a.agent OR offered_at < now() - $2::interval)
+          AND (a.alone OR NOT a.agent = ANY (offer_avoided) OR offered_at < now() - $2::interval)
+          AND NOT EXISTS (SELECT FROM pauses WHERE scope = 'agent:' || lower(a.agent))
+    ) AS able
+    CROSS JOIN LATERAL (
+        SELECT count(*)::int AS issues FROM issues AS w WHERE w.in_work AND w.repository_id = issues.repository_id
+    ) AS work
     WHERE offer_kind IS NOT NULL
-      AND (offer_role = c.role OR c.role = 'person')
-      AND offer_kind = ANY (c.kinds)
-      AND (c.stream IS NULL OR issues.stream = c.stream)
-      AND (offer_stack = '' OR c.stacks = '{}' OR offer_stack = ANY (c.stacks))
-      AND NOT c.agent = ANY (offer_excluded)
-      AND (offer_only IS NULL OR offer_only = c.agent)
-      AND (offer_preferred IS NULL OR offer_preferred = c.agent OR offered_at < now() - $2::interval)
-      AND (c.alone OR NOT c.agent = ANY (offer_avoided) OR offered_at < now() - $2::interval)
-      AND NOT EXISTS (
-          SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository), 'agent:' || lower(c.agent))
-      )
+      AND offer_role = r.role
+      AND offer_kind = ANY (p.kinds)
+      AND (p.stream IS NULL OR stream = p.stream)
+      AND (offer_stack = '' OR p.stacks = '{}' OR offer_stack = ANY (p.stacks))
+      AND NOT EXISTS (SELECT FROM pauses WHERE scope IN ('rig', lower(repository)))
+      AND able.agents IS NOT NULL
+      AND (NOT p.capped OR offer_kind <> 'implement' OR (work.issues < $3 AND NOT repository_id = ANY ($4::bigint[])))
     ORDER BY priority, created_at
-    LIMIT c.want
-) i
+    LIMIT $5
+) AS i
+ORDER BY p.profile, i.priority, i.created_at
 
 -- :name held
 -- What these instances hold already.
-SELECT c.agent, c.instance, c.boot, i.stream, i.version, i.data, c.lease_until
+SELECT c.agent, c.instance, i.version, i.data
 FROM claims c JOIN issues i USING (stream)
 WHERE (c.agent, c.instance) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 

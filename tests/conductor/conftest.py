@@ -12,6 +12,7 @@ import pytest
 from conductor.events import Priority
 from conductor.handler import handle
 from conductor.issue import Issue, stream_of
+from conductor.limits import Limits
 from conductor.store import Store
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background
@@ -19,6 +20,7 @@ from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY_ID, observed
 from tests.conductor.serving import Rig, serving
 
+ROOMY = Limits(open_issues=1000)  # how many issues of a repository may be in work has tests of its own
 _numbers = count(1)
 
 
@@ -29,7 +31,7 @@ Claimable = Callable[[], Awaitable[str]]
 @pytest.fixture
 async def store(pool: Pool) -> AsyncGenerator[Store]:
     """A store whose writer runs."""
-    opened = Store(pool, LocalWake())
+    opened = Store(pool, LocalWake(), limits=ROOMY)
     async with background(opened.run()):
         yield opened
 

@@ -145,6 +145,7 @@ async def serving(database_url: str, folder: Path, github: MemoryGitHub, **chang
         "webhook_secret_old": OLD_SECRET,
         "signing_key": key_file,
         "characters": characters,
+        "max_open_issues": 1000,
     }
     loaded = ConductorSettings.load(**settings | changes)
     app = build_app([part_of(lambda: open_desk(loaded, github))], Verifier.of(key), "http://127.0.0.1:7700")

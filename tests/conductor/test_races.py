@@ -69,7 +69,7 @@ async def test_two_writers_on_one_database_give_every_assignment_one_winner(
 ) -> None:
     issues = [(await approve()).stream for _ in range(30)]
     async with open_pool(database_url) as pool:
-        other = Store(pool, LocalWake())
+        other = Store(pool, LocalWake(), limits=store.limits)
         async with background(other.run()):
             claims = [
                 (store, other)[n % 2].claim(
@@ -156,3 +156,11 @@ async def test_a_claim_is_found_though_many_better_ones_are_being_written(store:
     claimed, _ = await asyncio.gather(store.claim(request), writing)
     assert claimed
     assert claimed.issue.stream == quiet.stream
+
+
+async def test_a_writer_whose_idle_connection_was_cut_goes_on(
+    store: Store, databases: Databases, database_url: str
+) -> None:
+    await store.append(said("agent-x", "before"))
+    await databases.disconnect(database_url)
+    assert (await until_available(lambda: store.append(said("agent-x", "after")))).version == 2
