@@ -172,7 +172,8 @@ def _objections(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
     objecting = [r for r in pull.reviews if r.state == "changes_requested" and r.author != pull.author]
     for author in dict.fromkeys(review.author for review in objecting):
         people = any(not review.ours for review in objecting if review.author == author)
-        yield _Reason(f"{author} asked for changes.", people)
+        ends = " Their next review ends that." if people else ""
+        yield _Reason(f"{author} asked for changes.{ends}", people)
 
 
 def _code_owners(issue: Issue, pull: Snapshot, policy: Policy) -> Reasons:
@@ -220,7 +221,7 @@ def _or(names: tuple[str, ...]) -> str:
 
 def _closes(issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
     if issue.key.lower() not in {key.lower() for key in pull.closes}:
-        yield _Reason(f"The description does not say `Closes #{issue.number}`.")
+        yield _Reason(f"The description does not say `Closes #{issue.number}`; add that line.")
 
 
 def _threads(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
@@ -235,15 +236,16 @@ def _labels(_issue: Issue, pull: Snapshot, policy: Policy) -> Reasons:
     labels = {label.lower() for label in pull.labels}
     for label in policy.hold_labels:
         if label.lower() in labels:
-            yield _Reason(f"The label `{label}` holds it.", people=True)
+            yield _Reason(f"The label `{label}` holds it; remove it to go on.", people=True)
     for label in policy.manual_labels:
         if label.lower() in labels:
-            yield _Reason(f"The label `{label}` leaves the merge to a person.", people=True)
+            words = f"The label `{label}` leaves the merge to a person: merge it on GitHub, or remove the label."
+            yield _Reason(words, people=True)
 
 
 def _draft(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
     if pull.draft:
-        yield _Reason("The pull request is a draft.", people=True)
+        yield _Reason("The pull request is a draft; mark it ready for review.", people=True)
 
 
 def _conflict(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:

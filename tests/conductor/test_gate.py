@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.gate import Merge, Policy, Refuse, Wait, gate
-from conductor.snapshot import Changes, Check, Review, Snapshot, Thread
+from conductor.gate import Human, Merge, Policy, Refuse, Verdict, Wait, gate
+from conductor.snapshot import Change, Changes, Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD, pull_request
 
 ISSUE = h.ready()
 UNRESOLVED = Thread(id="1", resolved=False)
+OWNED = Changes(files=[Change(path="a.py", blob="b1", patch="@@\n+x = 1")], code_owners="*.py @Grace")
+OWNER_WANTED = "`a.py` needs an approval by @grace (CODEOWNERS)."
+AUTH = Change(path="auth/login.py", patch="@@\n+x = 1", additions=1, blob="b1")
 
 
-def judged(approved: bool = True, **changes: Any) -> Merge | Wait | Refuse:
+def judged(approved: bool = True, policy: Policy | None = None, **changes: Any) -> Verdict:
     issue = ISSUE if approved else h.green()
-    return gate(issue, pull_request(issue, **changes), Policy())
+    return gate(issue, pull_request(issue, **changes), policy or Policy())
 
 
 def review(author: str = "ada", state: str = "approved", head: str = HEAD) -> Review:
@@ -39,16 +42,40 @@ def test_every_gate_open_merges_at_the_head() -> None:
         ({"checks": [Check(name="lint", state="failure")], "checks_state": "failure"}, "CI failed: lint."),
         ({"checks": [], "checks_state": "failure"}, "CI failed: a check."),
         ({"head_sha": NEXT_HEAD}, "Nobody but its author has approved bbbbbbb yet."),
-        ({"closes": []}, "The description does not say `Closes #1`."),
-        ({"closes": ["acme/tally#2", "other/tally#1"]}, "The description does not say `Closes #1`."),
+        ({"closes": []}, "The description does not say `Closes #1`; add that line."),
+        ({"closes": ["acme/tally#2", "other/tally#1"]}, "The description does not say `Closes #1`; add that line."),
         ({"threads": [UNRESOLVED]}, "1 review thread is not resolved."),
         ({"threads": [UNRESOLVED, UNRESOLVED]}, "2 review threads are not resolved."),
-        ({"labels": ["Do-Not-Merge"]}, "The label `do-not-merge` holds it."),
-        ({"labels": ["manual-merge"]}, "The label `manual-merge` leaves the merge to a person."),
-        ({"draft": True}, "The pull request is a draft."),
+        ({"labels": ["Do-Not-Merge"]}, "The label `do-not-merge` holds it; remove it to go on."),
+        (
+            {"labels": ["manual-merge"]},
+            "The label `manual-merge` leaves the merge to a person: merge it on GitHub, or remove the label.",
+        ),
+        ({"draft": True}, "The pull request is a draft; mark it ready for review."),
         ({"mergeable": "conflicting"}, "It conflicts with main."),
         ({"mergeable": "unknown"}, "GitHub has not yet said whether it can be merged."),
-        ({"reviews": [review(state="changes_requested")]}, "ada asked for changes."),
+        ({"changes": None}, "The changed files have not been read yet."),
+        ({"changes": Changes(mistake="`x` is odd.")}, "`x` is odd. Correct it on main."),
+        ({"required_checks": ["test", "build"]}, "The required check `build` has not reported yet."),
+        (
+            {"checks": [], "checks_state": "none", "required_checks": ["build"]},
+            "The required check `build` has not reported yet.",
+        ),
+        (
+            {"required_approvals": 2, "reviews": [review()]},
+            "main demands 2 approvals on GitHub and there are 1. Somebody with write permission has to approve.",
+        ),
+        (
+            {"required_approvals": 1, "self_review": True},
+            (
+                "main demands 1 approval on GitHub and there are 0. GitHub takes none from the author's account: set "
+                "RIG_GITHUB_REVIEW_TOKEN to another one."
+            ),
+        ),
+        ({"changes": OWNED}, OWNER_WANTED),
+        ({"changes": OWNED, "reviews": [review("grace", head=NEXT_HEAD)]}, OWNER_WANTED),
+        ({"changes": OWNED, "reviews": [review("ada")]}, OWNER_WANTED),
+        ({"reviews": [review(state="changes_requested")]}, "ada asked for changes. Their next review ends that."),
     ],
 )
 def test_a_closed_gate_says_why(changes: dict[str, Any], words: str) -> None:
@@ -87,15 +114,96 @@ def test_an_approval_by_an_author_of_the_change_does_not_count() -> None:
     assert isinstance(gate(issue, pull_request(issue), Policy()), Wait)
 
 
-def test_a_policy_is_known_by_its_content() -> None:
-    assert Policy().digest == Policy().digest != Policy(hold_labels=["hold"]).digest
+def test_what_the_rig_posted_on_github_is_no_second_approval() -> None:
+    posted = msgspec.structs.replace(review("rig-review[bot]"), ours=True)
+    assert isinstance(judged(approved=False, reviews=[posted]), Wait)
+    assert judged(required_approvals=1, reviews=[posted]) == Merge(HEAD)
+
+
+def test_the_gates_own_status_neither_passes_nor_holds_it() -> None:
+    assert judged(required_checks=["test", "rig/merge-gate"]) == Merge(HEAD)
+
+
+def test_a_check_and_a_status_of_one_name_must_both_pass() -> None:
+    both = [Check(name="test", state="success"), Check(name="test", kind="status", state="pending")]
+    assert judged(checks=both, checks_state="pending") == Wait(HEAD, ["CI is running: test."])
+
+
+def test_an_owner_or_the_policy_lets_owned_files_through() -> None:
+    assert judged(changes=OWNED, reviews=[review("Grace")]) == Merge(HEAD)
+    ignoring = Policy(code_owners="ignore")
+    assert judged(policy=ignoring, changes=OWNED) == Merge(HEAD)
+    assert isinstance(judged(policy=ignoring, changes=OWNED, requires_code_owners=True), Wait)
+
+
+def test_both_paths_of_a_renamed_file_have_owners() -> None:
+    moved = Change(path="b.txt", previous_path="a.py", status="renamed")
+    assert isinstance(judged(changes=msgspec.structs.replace(OWNED, files=[moved])), Wait)
+
+
+def test_a_team_approves_by_its_members_and_one_that_is_hidden_leaves_it_to_any_person() -> None:
+    team = msgspec.structs.replace(OWNED, code_owners="* @acme/core", accounts={"@acme/core": ["grace"]})
+    assert isinstance(judged(changes=team), Wait)
+    assert judged(changes=team, reviews=[review("grace")]) == Merge(HEAD)
+    hidden = judged(changes=msgspec.structs.replace(team, accounts={"@acme/core": None}))
+    assert isinstance(hidden, Human)
+    assert hidden.reasons == [
+        "`a.py` needs an approval by @acme/core (CODEOWNERS), and GitHub does not tell the rig who that is."
+    ]
+
+
+def test_files_that_the_author_alone_owns_are_left_to_any_person() -> None:
+    verdict = judged(changes=msgspec.structs.replace(OWNED, code_owners="* @RIG-DEV"), author="rig-dev")
+    assert isinstance(verdict, Human)
+    assert "its author alone" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "people"),
+    [
+        ({"labels": ["do-not-merge"]}, True),
+        ({"draft": True}, True),
+        ({"changes": OWNED}, True),
+        ({"threads": [UNRESOLVED]}, True),
+        ({"threads": [msgspec.structs.replace(UNRESOLVED, ours=True)]}, False),
+        ({"checks": [], "checks_state": "none"}, False),
+        ({"mergeable": "unknown"}, False),
+        ({"required_approvals": 1}, True),
+    ],
+)
+def test_it_says_whether_only_people_can_end_the_waiting(changes: dict[str, Any], people: bool) -> None:
+    verdict = judged(**changes)
+    assert isinstance(verdict, Wait)
+    assert verdict.people == people
+
+
+def test_what_a_person_decides_comes_before_what_is_waited_for() -> None:
+    verdict = judged(changes=Changes(files=[AUTH]), draft=True)
+    assert isinstance(verdict, Human)
+    assert verdict.reasons == ["`auth/login.py` changes authentication or sessions (path `**/auth/`)."]
+    approved = msgspec.structs.replace(ISSUE, human_approved=verdict.evidence)
+    assert gate(approved, pull_request(ISSUE, changes=Changes(files=[AUTH])), Policy()) == Merge(HEAD)
+
+
+def test_an_approval_of_a_carried_head_still_counts() -> None:
+    assert ISSUE.pull_request
+    pull = msgspec.structs.replace(ISSUE.pull_request, head=NEXT_HEAD, approved_by=None)
+    carried = msgspec.structs.replace(ISSUE, pull_request=pull, carried=[HEAD])
+    shown = pull_request(ISSUE, head_sha=NEXT_HEAD, changes=OWNED, reviews=[review("grace")])
+    assert gate(carried, shown, Policy()) == Merge(NEXT_HEAD)
+    assert isinstance(gate(msgspec.structs.replace(carried, carried=[]), shown, Policy()), Wait)
 
 
 SNAPSHOTS = st.builds(
     Snapshot,
     repository_id=st.just(77),
     repository=st.just("acme/tally"),
-    changes=st.just(Changes()),
+    changes=st.sampled_from(
+        [None, Changes(), Changes(files=[AUTH]), OWNED, Changes(mistake="Odd."), Changes(complete=False)]
+    ),
+    required_checks=st.lists(st.sampled_from(["test", "build", "rig/merge-gate"]), max_size=2),
+    checks=st.just([Check(name="test", state="success")]),
+    required_approvals=st.integers(0, 1),
     number=st.just(34),
     author=st.just("rig-dev[bot]"),
     state=st.sampled_from(["open", "open", "open", "closed", "merged"]),
@@ -110,7 +218,7 @@ SNAPSHOTS = st.builds(
     reviews=st.lists(
         st.builds(
             Review,
-            author=st.sampled_from(["ada", "rig-dev[bot]"]),
+            author=st.sampled_from(["ada", "grace", "rig-dev[bot]"]),
             state=st.sampled_from(["approved", "changes_requested", "commented"]),
             head_sha=st.sampled_from([HEAD, NEXT_HEAD]),
         ),
@@ -125,18 +233,21 @@ def test_a_merge_implies_every_condition(approved: bool, pull: Snapshot) -> None
     issue = ISSUE if approved else h.green()
     verdict = gate(issue, pull, Policy())
     by_rig = approved and pull.head_sha == HEAD
-    by_person = any(
-        (one.author, one.state, one.head_sha) == ("ada", "approved", pull.head_sha) for one in pull.reviews
-    )
+    approvals = {one.author for one in pull.reviews if one.state == "approved" and one.head_sha == pull.head_sha}
+    counted = [one for one in pull.reviews if one.state == "approved" and one.author != "rig-dev[bot]"]
     conditions = {
         "open": pull.state == "open" and not pull.draft,
-        "tested": pull.checks_state == "success",
-        "approved": by_rig or by_person,
-        "not disputed": not any(r.state == "changes_requested" and r.author == "ada" for r in pull.reviews),
+        "tested": pull.checks_state == "success" and "build" not in pull.required_checks,
+        "approved": by_rig or bool(approvals - {"rig-dev[bot]"}),
+        "approved on GitHub": len(counted) >= pull.required_approvals,
+        "not disputed": not any(
+            one.state == "changes_requested" and one.author != "rig-dev[bot]" for one in pull.reviews
+        ),
         "closes": "acme/tally#1" in pull.closes,
         "resolved": all(thread.resolved for thread in pull.threads),
         "not held": not {label.lower() for label in pull.labels} & {"do-not-merge", "manual-merge"},
         "mergeable": pull.mergeable == "mergeable",
+        "harmless": pull.changes == Changes() or (pull.changes == OWNED and "grace" in approvals),
     }
     assert isinstance(verdict, Merge) == all(conditions.values()), conditions
     assert verdict.head == pull.head_sha

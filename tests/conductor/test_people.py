@@ -81,7 +81,9 @@ async def test_merging_on_demand_looks_now_and_says_what_it_waits_for(rig: Rig, 
     await reviewer.call("submit_review", claim=review["claim"], **verdict)
     assert (await ada.call("merge_pull_request", issue=issue))["state"] == "ready_to_merge"
     said = await ada.call("explain_issue", issue=issue)
-    assert said["waits_for"] == ["The label `manual-merge` leaves the merge to a person."]
+    assert said["waits_for"] == [
+        "The label `manual-merge` leaves the merge to a person: merge it on GitHub, or remove the label."
+    ]
     rig.show_pull(work)
     assert (await ada.call("merge_pull_request", issue=issue))["state"] in ("merging", "done")
 
