@@ -56,7 +56,7 @@ class Run:
 
     def step(self, name: str) -> None:
         """Say what the run does now; people see it with the next heartbeat."""
-        self._pulse.step = name
+        self._pulse.step, self._pulse.note = name, ""
         log.info("step", step=name, issue=self.assignment.issue, run=self.assignment.run)
 
     async def confirm(self) -> None:
@@ -102,6 +102,7 @@ class Run:
 
     async def _report_usage(self, answer: Answer) -> None:
         usage = answer.usage
+        self._pulse.note = f"turn {self.meter.turns}"  # an answer is progress, which the conductor watches for
         await self.report(
             "TOKEN_USAGE",
             run=self.assignment.run,
