@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from github import GithubException
 
 from servers.github.client import GitHub
+from servers.github.protections import demands
 from servers.github.settings import GITHUB_ACCESS, IDENTITIES, Credential, GitHubSettings, Identity, TokenCredential
 from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError
 
@@ -28,6 +29,8 @@ async def look(settings: GitHubSettings) -> list[Finding]:
     """Read every repository once under every credential; what does not work."""
     github = GitHub(settings)
     asking = [_ask(github, name, *who) for who in _identities(settings) for name in settings.repositories]
+    if settings.reviews_own_work:
+        asking += [_self_review(github, name) for name in settings.repositories]
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             found = await asyncio.gather(*asking)
@@ -76,6 +79,24 @@ async def _ask(github: GitHub, repository: str, identity: Identity, setting: str
     except RigError as error:
         return Finding(f"{str(error).removesuffix(' Try again later.')} {LATER}", refused=False)
     return None
+
+
+async def _self_review(github: GitHub, repository: str) -> Finding | None:
+    """GitHub takes no approval from the author's own account; where the base demands one, nothing merges."""
+    repo = github.repository(repository, "review")
+    try:
+        branch = await repo.run(lambda opened: opened.default_branch)
+        wanted = (await demands(repo, branch)).approvals
+    except RigError:
+        return None  # what does not work at all is said elsewhere
+    if not wanted:
+        return None
+    noun = "approval" if wanted == 1 else "approvals"
+    text = (
+        f"{repository} demands {wanted} {noun} on {branch}, and author and reviewer are one account, from which "
+        "GitHub takes none. Set RIG_GITHUB_REVIEW_TOKEN to another account's, or approve pull requests yourself."
+    )
+    return Finding(text, refused=False)
 
 
 def _refusal(error: RigError, repository: str, identity: Identity, setting: str) -> str:

@@ -49,7 +49,7 @@ def reviewed_again(issue: Issue, head: str = NEXT_HEAD) -> Issue:
 
 
 def test_a_person_is_asked_as_soon_as_the_review_has_passed() -> None:
-    running = {"checks_state": "pending", "checks": []}
+    running: dict[str, Any] = {"checks_state": "pending", "checks": []}
     [event] = decide(h.ready(), look(h.ready(), **running))
     assert isinstance(event, e.HumanGateTriggered)
     assert (event.head, event.triggers, event.policy) == (HEAD, [SAYS], Policy().digest)

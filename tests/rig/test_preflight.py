@@ -53,6 +53,19 @@ async def test_a_repository_that_github_does_not_know_is_named(double: GitHubDou
         require_access(await look(settings(double.url, repositories=[TALLY, "ada/nowhere"])))
 
 
+@pytest.mark.parametrize("second", [True, False], ids=["a reviewer of its own", "one account"])
+async def test_one_account_under_a_protection_that_demands_reviews_is_a_remark(
+    double: GitHubDouble, second: bool
+) -> None:
+    await double.add_identity("other", "rig-review")
+    await double.grant(TALLY, "rig-review", "write")
+    await double.protect(TALLY, branch="main", required_reviews=1)
+    given = settings(double.url, **({"github_review_token": "other"} if second else {}))
+    remarks = require_access(await look(given))
+    assert len(remarks) == (0 if second else 1)
+    assert all(r.startswith("ada/tally demands 1 approval on main, and author and reviewer are one") for r in remarks)
+
+
 async def test_a_github_that_is_away_is_a_remark() -> None:
     (remark,) = require_access(await look(settings("http://127.0.0.1:9", repositories=[TALLY, "ada/other"])))
     assert remark.startswith("GitHub cannot be reached")
