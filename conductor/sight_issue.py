@@ -227,6 +227,7 @@ def _said(seen: SeenIssue, related: SeenRelations) -> list[Said]:
 
 def _rival(related: SeenRelations, issue: Issue) -> c.Rival | None:
     """The oldest open pull request for the issue that is not on the branch of the rig's present attempt."""
-    others = [pull for pull in related.pull_requests if pull.fork or pull.head_ref != issue.branch]
+    ours = "" if issue.status in TERMINAL else issue.branch  # what starts anew gets another branch
+    others = [pull for pull in related.pull_requests if pull.fork or pull.head_ref != ours]
     first = min(others, key=lambda pull: pull.number, default=None)
     return c.Rival(f"{first.repository}#{first.number}", first.author) if first else None

@@ -132,6 +132,7 @@ class MemoryGitHub:
         return "main"
 
     async def file(self, repository: str, path: str, ref: str) -> str | None:
+        await self._called("file")
         return self.config
 
     async def snapshot(self, repository: str, number: int) -> Snapshot:
