@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,16 +14,14 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from conductor.demand import Wanted, takers
+from conductor.outlook import Offer, Outlook, Work, outlook
 from conductor.records import PRIORITY_RANK
-from conductor.store import EVENTS, Store, connection_of
+from conductor.store import EVENTS, Store
 from servers.kit.character import Character
-from servers.kit.database import load_queries
 from servers.kit.errors import Unavailable
 from servers.kit.logs import get
 from servers.kit.wake_valkey import AWAY
 
-SQL = load_queries(Path(__file__).with_name("announce.sql"))
 SCRIPT = Path(__file__).with_name("announce.lua").read_text(encoding="utf-8")
 DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 DEBOUNCE_SECONDS = 0.05
@@ -37,22 +33,6 @@ SHORTEST_STREAM = 10_000
 STALE = b"stale"
 PRIORITIES = {rank: priority for priority, rank in PRIORITY_RANK.items()}
 log = get(__name__)
-
-
-@dataclass
-class Work:
-    """What one character could do now, best first, and what it does."""
-
-    open: list[Any] = field(default_factory=list[Any])
-    in_flight: list[str] = field(default_factory=list[str])
-
-
-@dataclass
-class Look:
-    """All work at one moment of the log."""
-
-    position: int
-    of: defaultdict[str, Work]
 
 
 class Announcer:
@@ -98,40 +78,14 @@ class Announcer:
         Raises:
             Unavailable: One of them is away.
         """
-        look = await self._look()
+        look = await outlook(self.store, self._catalogue)
         try:
             for name in self._catalogue:
-                await self._tell(look, name)
+                await self.tell(look, name)
         except AWAY as error:
             raise Unavailable(f"Valkey cannot be reached ({type(error).__name__}).") from error
 
-    async def _look(self) -> Look:
-        async with (
-            connection_of(self.store.pool) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            position = await connection.fetchval(SQL["position"])
-            offers = await connection.fetch(SQL["offers"], self.store.affinity)
-            claims = await connection.fetch(SQL["in_flight"])
-            paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
-        look = Look(position or 0, defaultdict(Work))
-        self._sort(offers, paused, look)
-        for agent, assignment in claims:
-            look.of[agent].in_flight.append(assignment)
-        return look
-
-    def _sort(self, offers: Sequence[Any], paused: Collection[str], look: Look) -> None:
-        lists: dict[tuple[Any, ...], list[list[Any]]] = {}
-        for offer in offers:
-            role, stack, excluded, only, preferred, avoided = offer[7:]
-            key = (role, stack, tuple(excluded), only, preferred, tuple(avoided))
-            if key not in lists:
-                wanted = Wanted(role, stack, frozenset(excluded), only, preferred, frozenset(avoided))
-                lists[key] = [look.of[name].open for name in takers(wanted, self._catalogue, paused)]
-            for known in lists[key]:
-                known.append(offer)
-
-    async def _tell(self, look: Look, name: str) -> None:
+    async def tell(self, look: Outlook, name: str) -> None:
         """Rewrite what one character is told, and in full where Valkey forgot what was announced before."""
         work = look.of[name]
         answer = await self._evaluate(name, self._arguments(look.position, name, work))
@@ -140,7 +94,7 @@ class Announcer:
         if answer:
             self._announced[name] = set()
             await self._evaluate(name, self._arguments(look.position, name, work))
-        self._announced[name] = {(offer[0], offer[6]) for offer in work.open}
+        self._announced[name] = {(offer.id, offer.since) for offer in work.open}
 
     async def _evaluate(self, name: str, arguments: Sequence[str | int]) -> Any:
         keys = [f"{what}:{name}" for what in ("signal", "assignments", "announced", "announcing")]
@@ -151,12 +105,12 @@ class Announcer:
 
     def _arguments(self, position: int, name: str, work: Work) -> list[str | int]:
         announced = self._announced[name]
-        ids = [offer[0] for offer in work.open]
+        ids = [offer.id for offer in work.open]
         known: list[str | int] = []
         fresh: list[str | int] = []
         for offer in work.open:
-            if (offer[0], offer[6]) in announced:
-                known += (offer[0], offer[6])
+            if (offer.id, offer.since) in announced:
+                known += (offer.id, offer.since)
             else:
                 fresh += _announcement(offer)
         longest = max(SHORTEST_STREAM, 4 * len(ids))
@@ -164,7 +118,7 @@ class Announcer:
         return [*start, *ids, *work.in_flight, len(known) // 2, *known, *fresh]
 
 
-def _announcement(offer: Any) -> tuple[str | int, ...]:
-    id_, issue, kind, priority, fence, attempt, since = offer[:7]
-    offered_at = datetime.fromtimestamp(since / 1_000_000, UTC).isoformat(timespec="milliseconds")
-    return (id_, since, issue, kind, PRIORITIES[priority], fence, attempt, offered_at)
+def _announcement(offer: Offer) -> tuple[str | int, ...]:
+    offered_at = datetime.fromtimestamp(offer.since / 1_000_000, UTC).isoformat(timespec="milliseconds")
+    about = (offer.issue, offer.kind, PRIORITIES[offer.priority], offer.fence, offer.attempt, offered_at)
+    return (offer.id, offer.since, *about)

@@ -1,10 +1,11 @@
-"""Whose work an offer is right now: what KEDA, the launcher and whoever reads Valkey are told alike."""
+"""Whose work an offer is right now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from conductor.events import Kind
 from servers.kit.character import Character
 
 
@@ -18,7 +19,7 @@ class Wanted:
         avoided: Characters that failed at it and leave it to others for a while.
     """
 
-    role: str
+    kind: Kind
     stack: str
     excluded: frozenset[str] = frozenset()
     only: str | None = None
@@ -40,13 +41,13 @@ def _may(character: Character, wanted: Wanted, catalogue: Mapping[str, Character
     fits = not wanted.stack or not character.stacks or wanted.stack in character.stacks
     chosen = wanted.only in (None, name) and wanted.preferred in (None, name)
     left_to_others = name in wanted.avoided and not alone(character, catalogue)
-    return character.role == wanted.role and fits and chosen and name not in wanted.excluded and not left_to_others
+    return wanted.kind in character.work and fits and chosen and name not in wanted.excluded and not left_to_others
 
 
 def alone(character: Character, catalogue: Mapping[str, Character]) -> bool:
     """Whether no other character could do what this one does."""
     return not any(
-        other.name != character.name and other.role == character.role and _stacks_meet(other, character)
+        other.name != character.name and set(other.work) & set(character.work) and _stacks_meet(other, character)
         for other in catalogue.values()
     )
 

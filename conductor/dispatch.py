@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from conductor import commands as c
-from conductor.demand import Wanted, alone, takers
+from conductor.demand import alone
 from conductor.events import Kind
 from conductor.handler import handle
 from conductor.interrupts import Beat, Held, Interrupts
 from conductor.issue import Issue
+from conductor.outlook import outlook
 from conductor.records import Claimed, ClaimRequest
 from conductor.store import ASSIGNMENTS, Store, connection_of
 from servers.kit.character import Character
@@ -36,7 +35,7 @@ def kinds_for(role: str) -> tuple[Kind, ...]:
         case "dev":
             return ("implement", "rework")
         case "review":
-            return ("review",)
+            return ("review", "verify")
         case _:
             return ("implement", "rework", "review")
 
@@ -97,7 +96,7 @@ class Dispatch:
             boot=caller.boot,
             run=str(uuid7(self.store.clock.now())),
             stacks=tuple(me.stacks) if me else (),
-            kinds=tuple(kind for kind in kinds if kind in kinds_for(caller.role)),
+            kinds=tuple(kind for kind in kinds if kind in ((me and me.kinds) or kinds_for(caller.role))),
             alone=not me or alone(me, self.catalogue),
             stream=stream,
         )
@@ -159,17 +158,10 @@ class Dispatch:
 
     async def demand(self) -> dict[str, int]:
         """How much work, open and in flight, each character could do or does; a paused one nothing."""
-        async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["demand"], self.store.affinity)
-            paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
-        demand: Counter[str] = Counter()
-        for row in rows:
-            if row["agent"]:
-                demand[row["agent"]] += 0 if row["agent"] in paused else row["count"]
-                continue
-            for name in takers(_wanted(row), self.catalogue, paused):
-                demand[name] += row["count"]
-        return {name: demand[name] for name in self.catalogue if demand[name]}
+        look = await outlook(self.store, self.catalogue)
+        active = [name for name in self.catalogue if name.lower() not in look.paused and name in look.of]
+        demand = {name: len(look.of[name].open) + len(look.of[name].in_flight) for name in active}
+        return {name: count for name, count in demand.items() if count}
 
     async def holders(self) -> dict[str, str]:
         """The instances that hold a claim now, those of paused agents aside, and which claim."""
@@ -195,11 +187,6 @@ class Dispatch:
             except RigError:
                 log.exception("a lease could not be expired")
             await self.store.clock.sleep(interval)
-
-
-def _wanted(row: Any) -> Wanted:
-    excluded, avoided = frozenset[str](row["excluded"]), frozenset[str](row["avoided"])
-    return Wanted(row["role"], row["stack"], excluded, row["only"], row["preferred"], avoided)
 
 
 def uuid7(now: datetime) -> UUID:

@@ -26,22 +26,6 @@ INSERT INTO agents (agent, instance, role, step) VALUES ($1, $2, $3, $4)
 ON CONFLICT (agent, instance) DO UPDATE SET seen_at = now(), role = excluded.role, step = excluded.step
 RETURNING (xmax = 0) AS first
 
--- :name demand
--- Offered work by whom it is for, and work in flight by agent; a preference holds for $1.
-SELECT offer_role AS role, offer_stack AS stack, offer_excluded AS excluded, offer_only AS only,
-       CASE WHEN offered_at >= now() - $1::interval THEN offer_preferred END AS preferred,
-       CASE WHEN offered_at >= now() - $1::interval THEN offer_avoided ELSE '{}' END AS avoided,
-       NULL AS agent, count(*)::int AS count
-FROM issues
-WHERE offer_kind IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(repository)))
-GROUP BY 1, 2, 3, 4, 5, 6
-UNION ALL
-SELECT NULL, '', '{}', NULL, NULL, '{}', agent, count(*)::int FROM claims GROUP BY agent
-
--- :name paused_agents
--- Agents that get no new work.
-SELECT substr(scope, 7) FROM pauses WHERE scope LIKE 'agent:%'
-
 -- :name holders
 -- Who has work in flight, and which claim that is; paused agents are left alone.
 SELECT instance, string_agg(stream || ':' || fence, ' ' ORDER BY stream) AS claim FROM claims

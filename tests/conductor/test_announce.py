@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from conductor import commands as c
@@ -20,6 +21,7 @@ from conductor.announce import Announcer
 from conductor.dispatch import Dispatch, kinds_for
 from conductor.handler import handle
 from conductor.issue import Issue
+from conductor.outlook import outlook
 from conductor.store import EVENTS, Store
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool
@@ -72,6 +74,11 @@ class Said:
 async def said(valkey: Valkey) -> AsyncGenerator[Said]:
     async with valkey.client() as client:
         yield Said(client)
+
+
+@pytest.fixture(autouse=True)
+def room_for_many_issues(store: Store) -> None:
+    store.limits = replace(store.limits, open_issues=10_000)
 
 
 @pytest.fixture
@@ -227,11 +234,11 @@ async def test_many_who_publish_at_once_announce_each_assignment_once(
 async def test_a_look_from_before_does_not_undo_a_later_one(store: Store, said: Said, approve: Approve) -> None:
     late, early = Announcer(store, said.valkey, CATALOGUE), Announcer(store, said.valkey, CATALOGUE)
     issue = await approve()
-    old = await early._look()  # pyright: ignore[reportPrivateUsage]
+    old = await outlook(store, CATALOGUE)
     await claim(store, "dev-e-python", issue)
     await late.publish()
     for name in CATALOGUE:
-        await early._tell(old, name)  # pyright: ignore[reportPrivateUsage]
+        await early.tell(old, name)
     assert await said.signal("dev-e") == []
     assert await said.signal("dev-e-python") == [f"{issue.stream}:1:implement"]
 
@@ -267,6 +274,25 @@ async def test_the_announced_work_is_what_a_claimer_would_be_offered(
     for name, known in CATALOGUE.items():
         request = dispatch._request(agent(name), kinds_for(known.role), None)  # pyright: ignore[reportPrivateUsage]
         assert await said.issues(name) == [issue.key for issue in await store.offered(request, 100)]
+
+
+async def test_of_a_repository_only_as_many_issues_are_announced_as_may_be_in_work(
+    announcer: Announcer, store: Store, said: Said, approve: Approve
+) -> None:
+    store.limits = replace(store.limits, open_issues=2)
+    node = [await approve("high", stack="node") for _ in range(2)]
+    python = [await approve(stack="python") for _ in range(3)]
+    await announcer.publish()
+    assert await said.issues("dev-e") == await said.issues("dev-e-node") == [issue.key for issue in node]
+    assert await said.issues("dev-e-python") == [issue.key for issue in python[:2]]
+    await claim(store, "dev-e-python", python[0])
+    await announcer.publish()
+    assert await said.signal("dev-e-python") == [f"{python[1].stream}:1:implement", f"{python[0].stream}:1:implement"]
+    assert await said.signal("dev-e-node") == [f"{node[0].stream}:1:implement"]
+    await claim(store, "dev-e", node[0])
+    await announcer.publish()
+    assert await said.signal("dev-e-node") == []
+    assert await Dispatch(store, CATALOGUE).demand() == {"dev-e": 1, "dev-e-python": 1}
 
 
 async def test_a_preference_ends_and_the_others_are_told(
