@@ -17,6 +17,7 @@ from rig.doubles.github.errors import Refused
 from rig.doubles.github.faults import Fault
 from rig.doubles.github.model import Json, PullRequest, Repository, Role
 from rig.doubles.github.rest.apps import delivery_item
+from rig.doubles.github.rest.deployments import record_run
 from rig.doubles.github.state import World
 from rig.doubles.github.webhooks import Mischief
 
@@ -37,6 +38,15 @@ class Team(seeds.Strict):
 class Email(seeds.Strict):
     login: str
     email: str
+
+
+class Workflow(seeds.Strict):
+    """A workflow's run at a commit, and how it ended."""
+
+    name: str
+    sha: str
+    conclusion: str
+    login: str
 
 
 class FilePush(seeds.Strict):
@@ -99,6 +109,12 @@ async def grant(world: World, request: Request, body: Json) -> Json:
     wanted = Grant.model_validate(body)
     world.grant(_repository(world, request), wanted.login, wanted.role)
     return body
+
+
+async def run_workflow(world: World, request: Request, body: Json) -> Json:
+    wanted = Workflow.model_validate(body)
+    actor, repo = world.user(wanted.login), _repository(world, request)
+    return await record_run(world, repo, actor, wanted.name, wanted.sha, wanted.conclusion)
 
 
 async def add_team(world: World, request: Request, body: Json) -> Json:
@@ -235,6 +251,7 @@ routes: list[Route] = [
     admin(REPO + "/protection", "POST", protect),
     admin(REPO + "/pushes", "POST", push),
     admin("/apps", "POST", add_app),
+    admin(REPO + "/workflow-runs", "POST", run_workflow),
     admin("/teams", "POST", add_team),
     admin("/emails", "POST", publish_email),
     admin("/hooks", "POST", add_hook),

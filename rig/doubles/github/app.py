@@ -21,13 +21,25 @@ from rig.doubles.github.errors import Refused, not_found
 from rig.doubles.github.faults import FaultMiddleware, Faults
 from rig.doubles.github.graphql import endpoint as graphql
 from rig.doubles.github.model import now
-from rig.doubles.github.rest import apps, checks, contents, issues, pulls, relations, repos, reviews, search, teams
+from rig.doubles.github.rest import (
+    apps,
+    checks,
+    contents,
+    deployments,
+    issues,
+    pulls,
+    relations,
+    repos,
+    reviews,
+    search,
+    teams,
+)
 from rig.doubles.github.seeds import Seed, plant
 from rig.doubles.github.state import World
 from rig.doubles.github.webhooks import Webhooks
 from rig.doubles.listening import address, bind, serving
 
-PARTS = (apps, search, teams, issues, relations, reviews, pulls, checks, contents, repos)
+PARTS = (apps, search, teams, issues, relations, reviews, pulls, checks, deployments, contents, repos)
 
 
 def build_world(url: str, data: Path) -> World:

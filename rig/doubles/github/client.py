@@ -83,6 +83,19 @@ class GitHubDouble:
     async def grant(self, repository: str, login: str, role: Role) -> None:
         await self.admin("POST", f"/repositories/{repository}/permissions", {"login": login, "role": role})
 
+    async def deploy(self, repository: str, sha: str, environment: str, state: str, token: str) -> int:
+        """A deployment with one status; its number."""
+        where = f"/repos/{repository}/deployments"
+        made = await self.api("POST", where, token, {"ref": sha, "environment": environment})
+        number = made.json()["id"]
+        await self.api("POST", f"{where}/{number}/statuses", token, {"state": state, "log_url": f"{self.url}/log"})
+        return number
+
+    async def ran(self, repository: str, name: str, sha: str, conclusion: str, login: str) -> None:
+        """A workflow that ran at a commit."""
+        body = {"name": name, "sha": sha, "conclusion": conclusion, "login": login}
+        await self.admin("POST", f"/repositories/{repository}/workflow-runs", body)
+
     async def team(self, name: str, members: Sequence[str]) -> None:
         """The members of the team org/slug."""
         await self.admin("POST", "/teams", {"name": name, "members": list(members)})

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from rig.doubles.github.rollouts import Deployment, WorkflowRun
+
 Json = dict[str, Any]
 Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
 ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
@@ -295,6 +297,8 @@ class Repository:
     statuses: list[Status] = field(default_factory=list[Status])
     suites: list[CheckSuite] = field(default_factory=list[CheckSuite])
     runs: list[CheckRun] = field(default_factory=list[CheckRun])
+    deployments: list[Deployment] = field(default_factory=list[Deployment])
+    workflow_runs: list[WorkflowRun] = field(default_factory=list[WorkflowRun])
     protections: dict[str, Protection] = field(default_factory=dict[str, Protection])
     delete_branch_on_merge: bool = False
     actions_output: bool = True

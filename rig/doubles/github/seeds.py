@@ -30,8 +30,11 @@ FIRST_COMMIT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 EVENTS = [
     "check_run",
     "check_suite",
+    "create",
+    "delete",
+    "deployment",
+    "deployment_status",
     "issue_comment",
-    "sub_issues",
     "issue_dependencies",
     "issues",
     "merge_group",
@@ -40,7 +43,10 @@ EVENTS = [
     "pull_request_review_comment",
     "pull_request_review_thread",
     "push",
+    "repository",
     "status",
+    "sub_issues",
+    "workflow_run",
 ]
 APP_PERMISSIONS = {
     "administration": "read",
