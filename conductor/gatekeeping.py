@@ -45,8 +45,8 @@ def _judge(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
 
 def _out_of_train(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
     """It steps aside where it waits for more than its turn, for CI, or for GitHub to make up its mind."""
-    verdict = gate(issue, settled(pull), policy)
-    if isinstance(verdict, Merge):
+    verdict = gate(issue, pull, policy)
+    if isinstance(verdict, Merge) or isinstance(gate(issue, settled(pull), policy), Merge):
         return []
     return [e.MergeGateWaiting(head=verdict.head, reasons=verdict.reasons, people=verdict.people)]
 
