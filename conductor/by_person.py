@@ -36,6 +36,8 @@ def by_person(
 
 def try_again(issue: Issue, decided: e.EscalationDecided) -> list[e.Event]:
     """Work goes on; a pull request of which nothing was asked is looked at and judged anew."""
+    if issue.merged:
+        raise Conflict(f"{issue.key} is merged. Run its deployment again on GitHub, or cancel it to end the wait.")
     after = fold([decided], issue)
     pull = after.pull_request
     judged = pull is not None and after.rework is None
