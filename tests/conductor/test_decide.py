@@ -52,13 +52,6 @@ class TestAnIssueOnGitHub:
     def test_stays_as_it_is_when_our_own_merge_closes_it(self, issue: Issue) -> None:
         assert types(issue, observed(**CLOSED)) == []
 
-    def test_is_cancelled_when_the_label_goes_before_anybody_started(self) -> None:
-        assert do(h.queued(), observed(ready=False)).status == "cancelled"
-
-    @pytest.mark.parametrize("name", ["assigned", "in_progress", "green", "disputed", "ready", "escalated"])
-    def test_goes_on_when_the_label_goes_later(self, name: str) -> None:
-        assert types(h.EVERY[name], observed(ready=False)) == []
-
     def test_that_is_escalated_is_tried_again_when_the_label_is_set_again_and_only_then(self) -> None:
         stuck = h.escalated()
         again = observed(labelling=stuck.labelling + 1, approver="grace")
