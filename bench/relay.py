@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from bench.common import Result, Round, Server, at_least, durable, interleaved, result
 from conductor.announce import Announcer
+from conductor.limits import Limits
 from conductor.store import Store
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool, load_queries, open_pool
@@ -145,7 +146,8 @@ class Relay:
         return BATCH / took
 
     def _announcer(self) -> Announcer:
-        return Announcer(Store(self.pool, LocalWake()), self.valkey, {DEV.name: DEV})
+        store = Store(self.pool, LocalWake(), limits=Limits(open_issues=1_000_000))
+        return Announcer(store, self.valkey, {DEV.name: DEV})
 
     async def _offer(self, count: int) -> None:
         """Finish what is in flight, have everything open claimed, and offer more."""
