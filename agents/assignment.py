@@ -27,7 +27,7 @@ class Assignment(BaseModel):
     """Offered work that this process took."""
 
     claim: Claim
-    kind: Literal["implement", "review", "rework"]
+    kind: Literal["implement", "review", "rework", "verify"]
     repository: str
     issue_number: int
     title: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agents.providers import ToolSpec
 
@@ -17,6 +17,8 @@ CLOSING = re.compile(
 )
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 class _Result(BaseModel):
@@ -48,6 +50,23 @@ class ReviewResult(_Result):
     comments: list[Comment] = Field(default_factory=list[Comment], max_length=50, description="On single lines")
 
 
+class ReadinessResult(_Result):
+    """Say whether the issue can be implemented as it stands."""
+
+    ready: bool = Field(description="Whether a developer could start now and know when the work is done")
+    questions: list[Question] = Field(
+        default_factory=list[str],
+        max_length=10,
+        description="What its author has to answer first; none if it is ready",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.ready == bool(self.questions):
+            raise ValueError("An issue that is ready has no questions, and one that is not has at least one.")
+        return self
+
+
 class GiveUp(_Result):
     """Say that you cannot reach a good result, instead of handing in a bad one."""
 
@@ -55,7 +74,7 @@ class GiveUp(_Result):
     error_class: str = Field(default="gave_up", max_length=60, description="Kind of obstacle, such as unclear_issue")
 
 
-Result = TypeVar("Result", DevResult, ReviewResult)
+Result = TypeVar("Result", DevResult, ReviewResult, ReadinessResult)
 
 
 def spec(name: str, model: type[BaseModel]) -> ToolSpec:

@@ -35,7 +35,6 @@ from servers.kit.errors import RigError, Superseded, Unavailable
 log = logs.get(__name__)
 POLL_SECONDS = 20
 AWAY_SECONDS = 1
-KINDS = {"dev": ["implement", "rework"], "review": ["review"]}
 PR_SET_DUMPABLE = 4
 SHOWN = 200
 
@@ -147,7 +146,7 @@ class Agent:
         while True:
             left = began + limit - time.monotonic() if limit else POLL_SECONDS
             wait = max(0.0, min(POLL_SECONDS, left))
-            asked = {"kinds": KINDS[self._character.role], "wait_seconds": wait}
+            asked = {"kinds": list(self._character.work), "wait_seconds": wait}
             try:
                 answer = await mesh.call("conductor", "claim_assignment", asked, patience=0)
                 if answer.get("assignment"):

@@ -10,6 +10,7 @@ from agents.assigned import Run
 from agents.develop import implement, rework
 from agents.errors import Moved, NoModel, Stopped, Stuck
 from agents.heartbeat import Pulse
+from agents.judge import judge
 from agents.parking import park
 from agents.patience import first_of
 from agents.review import review
@@ -57,6 +58,8 @@ async def _perform(run: Run) -> None:
             await rework(run)
         case "review":
             await review(run)
+        case "verify":
+            await judge(run)
 
 
 async def _forward(stop: Awaitable[NoReturn]) -> None:

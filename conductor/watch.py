@@ -25,7 +25,7 @@ log = get(__name__)
 
 def reviewers(catalogue: Mapping[str, Character]) -> list[str]:
     """The characters that review."""
-    return [character.name for character in catalogue.values() if character.role == "review"]
+    return [character.name for character in catalogue.values() if "review" in character.work]
 
 
 class Watch:
@@ -78,6 +78,7 @@ class Watch:
             claims = await connection.fetch(SQL["claims_at_rest"], limits.progress_minutes, limits.review_minutes)
             reviews = await connection.fetch(SQL["reviews_at_rest"], limits.review_minutes, self._reviewers)
             merges = await connection.fetch(SQL["merges_at_rest"], limits.merge_minutes)
+            await connection.execute(SQL["forget_interrupts"])
         return [*claims, *reviews, *merges]
 
     async def _failures(self) -> list[Failure]:

@@ -56,7 +56,7 @@ class Crew:
         self.posts = {one.name: Post(path, limit or one.instances) for path, one in files.items()}
         devs = frozenset(name for name, one in self.catalogue.items() if one.role == "dev")
         for name, one in self.catalogue.items():
-            if one.role == "review":
+            if "review" in one.work:
                 self.posts[name] = replace(self.posts[name], follows=devs)
 
     def environment(self, settings: UpSettings, key: SigningKey, base: str) -> Callable[[str, int], dict[str, str]]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from servers.kit import strict_yaml
 from servers.kit.errors import InvalidInput
 
+Kind = Literal["implement", "rework", "review", "verify"]
+WORK: Final[dict[str, tuple[Kind, ...]]] = {"dev": ("implement", "rework"), "review": ("review",)}
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
 
@@ -76,6 +87,10 @@ class Character(_Strict):
     name: Name = Field(description="Identity on tokens, claims and events, such as dev-e-python")
     title: str = Field(default="", description="Name for people, such as Dev-E (Python)")
     role: Literal["dev", "review"] = Field(description="What work it is offered: dev implements, review reviews")
+    kinds: list[Kind] = Field(
+        default_factory=list[Kind],
+        description="Kinds of work it claims: what its role does (also if empty), or verify, the check of an issue",
+    )
     stacks: list[Name] = Field(default_factory=list, description="Stacks it can work on; empty: any")
     personality: str = Field(min_length=1, description="System prompt")
     llm: Llm = Llm()
@@ -84,6 +99,20 @@ class Character(_Strict):
     git: Git
     heartbeat_seconds: float = Field(default=20, ge=0.1, le=120, alias="heartbeatSeconds")
     instances: int = Field(default=1, ge=1, le=32, description="How many may run at once in embedded mode")
+
+    @property
+    def work(self) -> tuple[Kind, ...]:
+        """The kinds of work that it claims."""
+        return tuple(self.kinds) or WORK[self.role]
+
+    @field_validator("kinds")
+    @classmethod
+    def _fit(cls, kinds: list[Kind], info: ValidationInfo) -> list[Kind]:
+        own = WORK.get(info.data.get("role", ""))
+        foreign = [kind for kind in kinds if own and kind not in (*own, "verify")]
+        if own and foreign:
+            raise ValueError(f"{', '.join(foreign)} is not for its role; it may claim {', '.join(own)}, verify")
+        return kinds
 
     @model_validator(mode="before")
     @classmethod

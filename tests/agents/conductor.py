@@ -144,3 +144,12 @@ async def submit_review(
     conductor.offers.clear()
     await conductor.note("submit_review", head_sha=head_sha, verdict=verdict, summary=summary, comments=comments)
     return {"state": "ready_to_merge"}
+
+
+@tools.tool(WRITE)
+async def submit_readiness(
+    conductor: ConductorDep, claim: Claim, ready: bool, questions: list[str] | None = None
+) -> Answer:
+    conductor.offers.clear()
+    await conductor.note("submit_readiness", ready=ready, questions=questions)
+    return {"state": "queued"}

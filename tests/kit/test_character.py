@@ -157,3 +157,13 @@ def test_the_schema_for_editors_accepts_what_is_accepted() -> None:
 @pytest.mark.parametrize("path", sorted(CHARACTERS.glob("*.yaml")), ids=lambda path: path.name)
 def test_the_rig_s_own_characters_are_good(path: Path) -> None:
     assert load(path).name == path.stem
+
+
+def test_kinds_are_those_of_the_role_and_verify() -> None:
+    start = "name: x\nrole: review\npersonality: x\ngit: {name: X, email: x@example.org}\n"
+    assert parse(start, "x.yaml").work == ("review",)
+    assert parse(f"{start}kinds: [verify]\n", "x.yaml").work == ("verify",)
+    with pytest.raises(InvalidInput, match=r"x\.yaml:5: kinds: .*implement is not for its role"):
+        parse(f"{start}kinds: [implement]\n", "x.yaml")
+    with pytest.raises(InvalidInput, match=r"x\.yaml:5: kinds\.0"):
+        parse(f"{start}kinds: [judge]\n", "x.yaml")
