@@ -218,7 +218,8 @@ def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
             return [f"{issue.holder.agent} works on it ({issue.holder.kind})."]
         case _ if work:
             stack = f" for {work.stack}" if work.stack else ""
-            return [f"It waits for somebody with the role {work.role}{stack} ({work.kind})."]
+            first = f" {issue.parked} made room for critical work and has it first." if issue.parked else ""
+            return [f"It waits for somebody with the role {work.role}{stack} ({work.kind}).{first}"]
         case _:
             return []
 

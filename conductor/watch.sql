@@ -1,8 +1,9 @@
 -- :name claims_at_rest
--- Holders that live but get nowhere: no event on the issue and no other step for so long.
+-- Holders that live but get nowhere: no event on the issue and no other step for so long. People take their time.
 SELECT c.stream, i.version, c.fence, CASE WHEN c.kind = 'review' THEN $2::float8 ELSE $1::float8 END AS minutes
 FROM claims c JOIN issues i USING (stream)
 WHERE c.lease_until > '-infinity'
+  AND NOT EXISTS (SELECT 1 FROM agents a WHERE (a.agent, a.instance, a.role) = (c.agent, c.instance, 'person'))
   AND greatest(i.updated_at, c.step_at)
       < now() - make_interval(secs => 60 * CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END)
 
@@ -29,6 +30,10 @@ WHERE status IN ('ready_to_merge', 'merging') AND updated_at < now() - make_inte
       SELECT 1 FROM effects mine JOIN effects ahead ON ahead.lane = mine.lane AND ahead.id < mine.id
       WHERE mine.stream = i.stream AND mine.kind = 'merge' AND mine.state = 'waiting' AND ahead.state = 'waiting'
   )
+
+-- :name forget_interrupts
+-- Drops what is long over of who made room for what.
+DELETE FROM interrupts WHERE told_at < now() - interval '1 day'
 
 -- :name failures
 -- What failed within the last hour, after the last time that people resumed its repository.

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor import commands as c
+from conductor import events as e
 from conductor.decide import decide
+from conductor.evolve import fold
 from conductor.issue import Issue
 from conductor.react import react
 from conductor.snapshot import Review, Thread
@@ -110,6 +112,20 @@ class TestAMergeOutsideTheRig:
         issue = h.EVERY[name]
         merged = do(issue, look(issue, state="merged", merged_sha="c" * 40, merged_by="ada"))
         assert (merged.status, merged.merged, merged.holder) == ("done", "c" * 40, None)
+
+    @pytest.mark.parametrize(
+        "stop",
+        [
+            e.IssueBlocked(by=["acme/tally#2"]),
+            e.Escalated(cause="2 attempts failed.", brake="strikes"),
+            e.AgentStuck(agent=h.DEV, fence=1, reason="cannot"),
+        ],
+        ids=lambda event: event.type,
+    )
+    def test_ends_an_issue_that_stands_before_any_pull_request_was_seen(self, stop: e.Event) -> None:
+        issue = fold([stop], h.assigned() if isinstance(stop, e.AgentStuck) else h.queued())
+        merged = do(issue, look(issue, state="merged", merged_sha="c" * 40, merged_by="ada"))
+        assert (merged.status, merged.merged) == ("done", "c" * 40)
 
 
 class TestAPullRequestThatAPersonCloses:

@@ -120,6 +120,16 @@ async def test_a_pause_is_explained(rig: Rig, claimable: Claimable) -> None:
     assert "rig is paused by grace: Lunch." in (await ops.call("explain_issue", issue=issue))["text"]
 
 
+@pytest.mark.parametrize(("scope", "said"), [("acme/other", False), ("Acme/Tally", True), ("agent:dev-e", True)])
+async def test_only_a_pause_of_what_an_issue_needs_explains_it(
+    rig: Rig, claimable: Claimable, scope: str, said: bool
+) -> None:
+    issue = await claimable()
+    ops = await rig.caller("ops", "grace")
+    await ops.call("pause", scope=scope, reason="Lunch.")
+    assert ("is paused by grace: Lunch." in (await ops.call("explain_issue", issue=issue))["text"]) == said
+
+
 FACT: dict[str, Any] = {"stream": "agent-dev-e", "type": "MEMORY_READ", "data": {"query": "q", "agent": "dev-e"}}
 
 

@@ -96,6 +96,13 @@ class TestWorkWithoutProgress:
         issue = await scene.looked(issue)
         assert (issue.status, issue.holder, issue.struck) == ("in_review", None, [h.REVIEWER])
 
+    async def test_of_a_person_is_their_own_affair(self, scene: Scene) -> None:
+        issue = await scene.working("ada")
+        await scene.pool.execute("INSERT INTO agents (agent, instance, role) VALUES ('ada', 'ada', 'person')")
+        await scene.pool.execute(REST, 99)
+        await scene.pool.execute(STEP, 99)
+        assert (await scene.looked(issue)).holder == issue.holder
+
     async def test_is_found_once_by_several_processes(self, scene: Scene, store: Store) -> None:
         issue = await scene.working()
         await scene.pool.execute(REST, 31)
