@@ -51,6 +51,10 @@ class Ci:
         ref = f"refs/pull/{pull.number}/head"
         self._spawn(Start(repo, "pull_request", pull.base_ref, pull.head_sha, ref))
 
+    async def grouped(self, repo: Repository, base: str, sha: str, ref: str) -> None:
+        """Run what starts on a merge group, to its end."""
+        await self._start(Start(repo, "merge_group", base, sha, ref))
+
     def _spawn(self, start: Start) -> None:
         task = self.world.spawn(self._start(start))
         self.running.add(task)

@@ -149,12 +149,3 @@ async def update_branch(world: World, repo: Repository, pull: PullRequest, actor
             raise unprocessable(message="expected head sha didn’t match current head ref.")
         repo.refs[ref] = made
         await pushes.moved(world, repo, actor, ref, head, made)
-
-
-async def run_queue(world: World, repo: Repository, pull: PullRequest, actor: User) -> None:
-    """The native merge queue: land what waits, or put it out again with its reason."""
-    try:
-        await merge(world, repo, pull, actor, "squash", by_queue=True)
-    except Refused:
-        pull.queue_entry = None
-        issues.announce_pull(world, repo, pull, "dequeued", actor, reason="MERGE_CONFLICT")

@@ -305,6 +305,7 @@ class Repository:
     created_at: datetime = field(default_factory=now)
     pushed_at: datetime = field(default_factory=now)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    queueing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def full_name(self) -> str:

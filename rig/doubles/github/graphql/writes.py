@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig.doubles.github import issues, merging, pulls
+from rig.doubles.github import issues, pulls, queue
 from rig.doubles.github import reviews as acts
 from rig.doubles.github.graphql.engine import Context, Failed, Node, plain, resolves
 from rig.doubles.github.graphql.pulls import queue_entry
@@ -84,7 +84,7 @@ async def _enqueue(context: Context, root: None, arguments: Json) -> Node:
     user = context.viewer.signed_in()
     issues.announce_pull(context.world, at.repo, pull, "enqueued", user)
     entry = queue_entry(at)
-    context.world.spawn(merging.run_queue(context.world, at.repo, pull, user))
+    context.world.spawn(queue.run(context.world, at.repo, pull, user))
     return Node("EnqueuePullRequestPayload", _answer(given, mergeQueueEntry=entry))
 
 
