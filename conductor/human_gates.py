@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conductor import manifests
-from conductor.patterns import first_match, words
+from conductor.patterns import first_match, first_word
 from conductor.policy import Policy, Topic
 from conductor.snapshot import Change, Changes, Content
 
@@ -54,9 +54,10 @@ def _few(found: list[Trigger]) -> list[Trigger]:
 
 def _of_file(file: Change, policy: Policy) -> Iterator[Trigger]:
     quiet = all(first_match(policy.not_code, path) for path in _paths(file))
+    code = _code(file)
     for name, topics in policy.topics.items():
         topics_here = [topic for topic in topics if topic.everywhere or not quiet]
-        if why := _why(file, topics_here):
+        if why := _why(file, code, topics_here):
             yield Trigger(
                 name, file.path, f"`{shown(file.path)}` {why}.", (_digest(name, file.path, _identity(file)),)
             )
@@ -69,24 +70,22 @@ def _of_file(file: Change, policy: Policy) -> Iterator[Trigger]:
         )
 
 
-def _why(file: Change, topics: Sequence[Topic]) -> str | None:
+def _why(file: Change, code: str, topics: Sequence[Topic]) -> str | None:
     for topic in topics:
         for path in _paths(file):
             if pattern := first_match(topic.paths, path):
                 return f"{topic.says} (path `{pattern}`)"
     for topic in topics:
-        if word := _word(file, topic):
+        if word := first_word(topic.keywords, code):
             return f"{topic.says} (it adds `{word}`)"
     return None
 
 
-def _word(file: Change, topic: Topic) -> str | None:
-    wanted = words(topic.keywords)
-    if wanted is None or file.patch is None:
-        return None
-    lines = [line for line in added_lines(file.patch) if not _is_comment(file.path, line)]
-    hit = wanted.search("\n".join(lines))
-    return " ".join(hit[0].split()) if hit else None
+def _code(file: Change) -> str:
+    """The lines that the change adds, in lower case, without comments that have a line to themselves."""
+    marker = _MARKERS.get(file.path.rpartition(".")[2].lower())
+    lines = added_lines(file.patch or "")
+    return "\n".join(line for line in lines if marker is None or not line.lstrip().startswith(marker)).lower()
 
 
 def added_lines(patch: str) -> list[str]:
@@ -100,11 +99,6 @@ _COMMENTS = {
     "--": ("sql", "lua", "hs"),
 }
 _MARKERS = {suffix: marker for marker, suffixes in _COMMENTS.items() for suffix in suffixes}
-
-
-def _is_comment(path: str, line: str) -> bool:
-    marker = _MARKERS.get(path.rpartition(".")[2].lower())
-    return marker is not None and line.lstrip().startswith(marker)
 
 
 def _dependencies(changes: Changes) -> Iterator[Trigger]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from conductor.patterns import first_match
 
@@ -30,10 +31,16 @@ class CodeOwners:
 
     def of(self, path: str) -> tuple[str, ...]:
         """The owners of `path`, lower-cased; empty where anybody may change it."""
+        found = first_match([*self._by_pattern], path, case=True)
+        return self._by_pattern[found] if found else ()
+
+    @cached_property
+    def _by_pattern(self) -> dict[str, tuple[str, ...]]:
+        """Owners by pattern, the last line first."""
+        found: dict[str, tuple[str, ...]] = {}
         for line in reversed(self.lines):
-            if first_match([line.pattern], path, case=True) is not None:
-                return line.owners
-        return ()
+            found.setdefault(line.pattern, line.owners)
+        return found
 
 
 def read(text: str) -> CodeOwners:

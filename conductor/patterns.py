@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from codeowners import path_to_regex
 
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, case: bool) -> re.Pattern[str]:
-    literal = pattern.replace("[", "\\[")  # GitHub knows no character classes
-    return re.compile(path_to_regex(literal).pattern, re.DOTALL if case else re.DOTALL | re.IGNORECASE)
+_CHUNK = 64
 
 
-def first_match(patterns: Iterable[str], path: str, case: bool = False) -> str | None:
+def first_match(patterns: Sequence[str], path: str, case: bool = False) -> str | None:
     """The first of `patterns` that matches `path`; with `case` only as it is written."""
-    return next((pattern for pattern in patterns if pattern and _compiled(pattern, case).search(path)), None)
+    for chunk in _chunks(tuple(patterns), case):
+        if chunk.any.search(path):
+            return next(pattern for pattern, one in chunk.each if one.search(path))
+    return None
 
 
-def words(keywords: Iterable[str]) -> re.Pattern[str] | None:
-    """Matches any of `keywords` as whole words, any white space between the words of a phrase; None for none."""
-    phrases = [r"\s+".join(map(re.escape, keyword.split())) for keyword in keywords if keyword.strip()]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE) if phrases else None
+class _Chunk:
+    """Some patterns, and one that matches where any of them does: few paths match any."""
+
+    def __init__(self, patterns: Sequence[str], case: bool) -> None:
+        flags = re.DOTALL if case else re.DOTALL | re.IGNORECASE
+        written = [(pattern, _regex(pattern)) for pattern in patterns]
+        self.any = re.compile("|".join(f"(?:{text})" for _, text in written), flags)
+        self.each = [(pattern, re.compile(text, flags)) for pattern, text in written]
+
+
+@lru_cache(maxsize=256)
+def _chunks(patterns: tuple[str, ...], case: bool) -> list[_Chunk]:
+    named = [pattern for pattern in patterns if pattern]
+    return [_Chunk(named[start : start + _CHUNK], case) for start in range(0, len(named), _CHUNK)]
+
+
+def _regex(pattern: str) -> str:
+    return path_to_regex(pattern.replace("[", "\\[")).pattern  # GitHub knows no character classes
+
+
+def first_word(keywords: Sequence[str], text: str) -> str | None:
+    """The first of `keywords` in the lower-case `text` as a whole word, or phrase with any white space in it."""
+    wanted = _words(tuple(keywords))
+    found = next((one.search(text) for hint, one in wanted if hint in text and one.search(text)), None)
+    return " ".join(found[0].split()) if found else None
+
+
+@lru_cache(maxsize=256)
+def _words(keywords: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
+    """Each with its first word, which is looked for faster than a pattern."""
+    split = [keyword.lower().split() for keyword in keywords if keyword.strip()]
+    return [(parts[0], re.compile(rf"(?<!\w){_phrase(parts)}(?!\w)")) for parts in split]
+
+
+def _phrase(parts: Iterable[str]) -> str:
+    return r"\s+".join(map(re.escape, parts))
