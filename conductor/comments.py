@@ -117,8 +117,8 @@ def questions(asked: list[str], agent: str) -> str:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """`text` on one line, cut where it is long."""
-    line = " ".join(text.split())
+    """`text` on one line, cut where it is long; nothing in it hides itself."""
+    line = " ".join(text.replace("<!--", "<! --").split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

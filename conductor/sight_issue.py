@@ -118,8 +118,8 @@ class IssueSights:
         looked = await look(self.store, stream, partial(self._read, repository, number, shown), "github")
         if looked is None:
             return shown[-1], f"{repository}#{number} is not labelled {READY_LABEL}."
-        seen = looked[1]
-        refused = seen.ready and seen.approver is None
+        after, seen = looked[0].issue, looked[1]
+        refused = seen.ready and seen.approver is None and (after.status == "new" or after.status in TERMINAL)
         return shown[-1], permission_refused(seen.labeller or "somebody", READY_LABEL) if refused else None
 
     async def _read(
@@ -137,8 +137,11 @@ class IssueSights:
         return await self._observation(seen, issue)
 
     async def _issue(self, repository: str, number: int, issue: Issue) -> SeenIssue:
-        open_to_all = issue.pull_request is None and issue.status in (*_WAITING, *_BEGUN)
-        return await self.github.get_issue(repository, number, READY_LABEL, relations=open_to_all)
+        """Who set the label is only asked where that decides, for it costs two requests."""
+        decides = issue.status in ("new", "escalated", *TERMINAL)
+        holds = issue.pull_request is None and issue.status in (*_WAITING, *_BEGUN)
+        label = READY_LABEL if decides else None
+        return await self.github.get_issue(repository, number, label, relations=holds)
 
     def _may_start(self, seen: SeenIssue, issue: Issue) -> bool:
         over = issue.status == "new" or issue.status in TERMINAL

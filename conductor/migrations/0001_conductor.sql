@@ -55,6 +55,7 @@ CREATE INDEX issues_by_name ON issues (lower(repository), number);
 CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_number IS NOT NULL;
 CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
 CREATE INDEX issues_merging ON issues (updated_at) WHERE status IN ('ready_to_merge', 'merging');
+CREATE INDEX issues_waiting ON issues USING gin ((data->'blocked'->'by') jsonb_path_ops) WHERE status = 'blocked';
 CREATE INDEX issues_recent ON issues (updated_at DESC);
 
 -- The number of the code that wrote each projection; another number has it built anew from the log.

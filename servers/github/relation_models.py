@@ -24,7 +24,7 @@ class ClosingPullRequest(BaseModel):
 
 class Remark(BaseModel):
     author: str
-    body: str = Field(description="Up to 4,000 characters")
+    body: str = Field(description="Up to 10,000 characters")
     ours: bool = Field(description="Whether the rig wrote it")
     trusted: bool = Field(description="Whether the author is an owner, member or collaborator")
     bot: bool

@@ -12,7 +12,7 @@ from servers.github.snapshot import actor
 from servers.github.trees import Json, child, children
 from servers.kit.errors import NotFound
 
-BODY_LIMIT = 4_000
+BODY_LIMIT = 10_000
 TEMPLATES = 20
 _TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 _WITHOUT_DEPENDENCIES = frozenset({404, 410})  # an older GitHub Enterprise Server, or issues are switched off

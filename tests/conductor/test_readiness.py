@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.readiness import EMPTY, NO_CRITERION, UNTOUCHED, questions
+from conductor import comments
+from conductor.readiness import EMPTY, NO_CRITERION, UNTOUCHED, Said, answers, questions, with_answers
 from rig.doubles.demo.catalogue import ISSUES
 from rig.doubles.demo.model import DemoIssue
 
@@ -116,3 +117,42 @@ def test_a_long_hostile_text_is_judged_at_once() -> None:
         "a clear and concise description of ",
     ):
         questions("x", piece * 20_000, ["agent-ready"], [piece * 1000])
+
+
+def said(author: str, body: str, ours: bool = False, counts: bool = True) -> Said:
+    return Said(author, body, ours, counts)
+
+
+def asked(*questions: str) -> Said:
+    return said("rig[bot]", comments.questions(list(questions), ""), ours=True, counts=False)
+
+
+class TestAnswers:
+    def test_count_after_the_questions_that_wait(self) -> None:
+        one, two = asked("What?"), asked("How <!-- fast?\nReally?")
+        early, late = said("ada", "This."), said("bob", "At once.")
+        assert answers([early], ["What?"]) == ([], False)
+        assert answers([early, one], ["What?"]) == ([], False)
+        assert answers([one, early], ["What?"]) == ([early], True)
+        assert answers([one, early], ["How <!-- fast?\nReally?"]) == ([early], False)
+        assert answers([one, early, two], ["How <!-- fast?\nReally?"]) == ([early], False)
+        assert answers([one, early, two, late], ["How <!-- fast?\nReally?"]) == ([early, late], True)
+
+    def test_of_strangers_and_of_the_rig_itself_do_not_count(self) -> None:
+        stranger, empty = said("eve", "No!", counts=False), said("ada", "  ")
+        rig = said("rig[bot]", "**The rig needs a person here.**", ours=True, counts=True)
+        assert answers([asked("What?"), stranger, empty, rig], ["What?"]) == ([], False)
+
+    def test_quoting_the_questions_is_an_answer(self) -> None:
+        quoting = said("ada", f"> {comments.QUESTIONS_OPEN}\n\nThis.")
+        assert answers([asked("What?"), quoting], ["What?"]) == ([quoting], True)
+
+    def test_stand_at_the_end_of_the_text_and_are_bounded(self) -> None:
+        assert with_answers("Do it.", []) == "Do it."
+        text = with_answers("Do it.\n", [said("ada", "This.\n"), said("bob", "And that.")])
+        assert text == "Do it.\n\n## Answers\n\n**ada:** This.\n\n**bob:** And that."
+        assert len(with_answers("", [said("ada", "x" * 60_000)] * 100)) < 100_000
+
+
+def test_the_longest_list_of_questions_still_fits_into_what_is_read_of_a_comment() -> None:
+    assert len(comments.questions(["x" * 600] * 10, "judge-e")) < 10_000
