@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_pull_request_snapshot": {"number": 2},
     "get_repository": {},
     "git_credential": {},
+    "is_clean_merge": {"head_sha": SHA, "base": "main", "merged_sha": SHA},
     "list_changed_files": {"number": 2},
     "list_deliveries": {},
     "list_issues": {},
@@ -44,6 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 STEWARDS_ONLY = {
     "add_labels",
     "enqueue_pull_request",
+    "is_clean_merge",
     "list_deliveries",
     "merge_pull_request",
     "redeliver",
@@ -119,7 +121,7 @@ async def test_without_a_list_everything_the_credential_sees_is_reached(open_rig
 async def test_what_each_role_may_call() -> None:
     everything = set(tools.names())
     assert set(tools.names("service")) == everything
-    assert set(tools.names("person")) == set(tools.names("ops")) == everything - {"git_credential"}
+    assert set(tools.names("person")) == set(tools.names("ops")) == everything - {"git_credential", "is_clean_merge"}
     assert tools.names("hook") == []
     dev, review = set(tools.names("dev")), set(tools.names("review"))
     assert not STEWARDS_ONLY & (dev | review)
