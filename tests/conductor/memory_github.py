@@ -85,7 +85,8 @@ class MemoryGitHub:
 
     async def get_issue(self, repository: str, number: int, label: str | None, relations: bool = False) -> SeenIssue:
         await self._called("get_issue")
-        known = self.issues if repository.lower() == REPOSITORY else self.elsewhere.get(repository, {})
+        ours = repository.lower() in (REPOSITORY, self.renamed.get(REPOSITORY))
+        known = self.issues if ours else self.elsewhere.get(repository, {})
         if number not in known:
             raise NotFound(f"There is no issue {repository}#{number}.")
         seen = known[number]

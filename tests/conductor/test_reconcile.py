@@ -5,15 +5,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from conductor.deployments import Deployed, Rollout
 from conductor.gate import Policy
 from conductor.reconcile import Reconciler
 from conductor.sight import Sights
 from conductor.store import Store
-from conductor.translate import IssueSeen
+from conductor.translate import DeploymentSeen, IssueSeen, PullSeen
 from servers.kit.database import Pool
 from servers.kit.errors import Forbidden, Unavailable
-from tests.conductor.memory_github import MemoryGitHub
-from tests.conductor.samples import REPOSITORY
+from tests.conductor.conftest import Approve
+from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
+from tests.conductor.samples import REPOSITORY, pull_request
+
+DEPLOYS = "policy: {deployment: {production: production}}\n"
 
 
 @pytest.fixture
@@ -90,3 +94,33 @@ async def test_an_older_look_never_undoes_what_was_learned_meanwhile(
     github.during["get_issue"] = meanwhile
     await reconciler.sights.follow(sighting)
     assert await statuses(pool) == {1: "queued"}
+
+
+async def test_a_pull_request_that_nobody_told_of_is_found_by_its_branch(
+    reconciler: Reconciler, github: MemoryGitHub, approve: Approve, pool: Pool
+) -> None:
+    issue = await approve()
+    github.label(issue.number)
+    github.show(pull_request(issue))
+    await reconciler.once()
+    assert await pool.fetchval("SELECT pull_number FROM issues") == 34
+
+
+async def test_a_deployment_that_nobody_told_of_is_found(
+    reconciler: Reconciler, github: MemoryGitHub, approve: Approve, pool: Pool
+) -> None:
+    issue = await approve()
+    github.label(issue.number)
+    github.config = DEPLOYS
+    github.show(pull_request(issue))
+    await reconciler.sights.follow(PullSeen(REPOSITORY, 34))
+    github.show(github.pulls[34], state="merged", merged_sha=MERGED_SHA, merged_by="ada")
+    github.issues[issue.number] = msgspec.structs.replace(github.issues[issue.number], state="closed")
+    await reconciler.once()
+    assert await pool.fetchval("SELECT status FROM issues") == "deploying"
+    landed = Deployed(id=1, environment="production", sha=MERGED_SHA, state="success")
+    github.rollouts[MERGED_SHA] = Rollout(deployments=[landed])
+    await reconciler.once()
+    assert await pool.fetchval("SELECT status FROM issues") == "done"
+    said = await reconciler.sights.follow(DeploymentSeen(REPOSITORY, MERGED_SHA))
+    assert said == f"No issue of {REPOSITORY} waits for a deployment."
