@@ -43,7 +43,7 @@ def _look(issue: Issue, delay: float = 0) -> Effect:
 
 
 def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
-    return [_look(issue), *_place(issue)]
+    return [_look(issue), *_place(issue), *_still_asked(event.head, issue)]
 
 
 def _tested(event: e.CiPassed, issue: Issue) -> list[Effect]:
@@ -78,9 +78,13 @@ def _gate_passed(event: e.MergeGatePassed, issue: Issue) -> list[Effect]:
 def _person_asked(event: e.HumanGateTriggered, issue: Issue) -> list[Effect]:
     if issue.status != "awaiting_human" or issue.pull_request is None:
         return []  # a person had approved this head already
-    words = comments.waiting([comments.person_needed(trigger) for trigger in event.triggers])
     asked = {"body": comments.human_gate(event.triggers), "number": issue.pull_request.number}
-    return [_status(issue, event.head, "pending", words), Effect("comment", issue.stream, asked)]
+    return [*_still_asked(event.head, issue), Effect("comment", issue.stream, asked)]
+
+
+def _still_asked(head: str, issue: Issue) -> list[Effect]:
+    words = comments.waiting([comments.person_needed(trigger) for trigger in issue.human_gate])
+    return [_status(issue, head, "pending", words)] if issue.status == "awaiting_human" else []
 
 
 def _let_through(event: e.HumanGateApproved, issue: Issue) -> list[Effect]:
