@@ -60,8 +60,7 @@ class Interrupts:
         Raises:
             Fenced: It was told too long ago, and now the work is parked without it.
         """
-        offers = await self.store.offered(request, LOOKED_AT)
-        critical = {issue.stream: issue for issue in offers if issue.priority == "critical"}
+        critical = await self._critical(held, request)
         if held.stopping_for in critical:
             return await self._again(held, critical[held.stopping_for])
         await self.go_on(held)
@@ -75,6 +74,14 @@ class Interrupts:
         if held.stopping_for is not None:
             async with connection_of(self.store.pool) as connection:
                 await connection.execute(SQL["unmark"], held.stream, held.claim.fence)
+
+    async def _critical(self, held: Held, request: ClaimRequest) -> dict[str, Issue]:
+        """What the holder could take if it gave its work back, which may make room in a repository that is full."""
+        offers = await self.store.offered(request, LOOKED_AT)
+        if "review" not in request.kinds:
+            full = await self.store.offered(request, LOOKED_AT, spare=1)
+            offers += [issue for issue in full if _repository(issue.stream) == _repository(held.stream)]
+        return {issue.stream: issue for issue in offers if issue.priority == "critical"}
 
     async def _reserved(self, held: Held, critical: Issue) -> bool:
         key = (held.stream, held.claim.fence)
@@ -92,6 +99,10 @@ class Interrupts:
             f"Your claim on {held.claim.issue} is over: it was parked, for critical {critical.key} goes first. "
             "Stop; do not write any more."
         )
+
+
+def _repository(stream: str) -> str:
+    return stream.rpartition("-")[0]
 
 
 def words(critical: Issue) -> str:

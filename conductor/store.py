@@ -97,10 +97,14 @@ class Store:
         self._enqueue(waiting)
         return await waiting.reply
 
-    async def offered(self, request: ClaimRequest, want: int) -> list[Issue]:
-        """What `request` could be given right now, best first and at most `want`; nothing is given."""
+    async def offered(self, request: ClaimRequest, want: int, spare: int = 0) -> list[Issue]:
+        """What `request` could be given right now, best first and at most `want`; nothing is given.
+
+        Args:
+            spare: So many more issues of a repository may be in work as there are just leaving it.
+        """
         async with connection_of(self.pool) as connection:
-            return await offered(connection, request, self.affinity, self.limits.open_issues, want)
+            return await offered(connection, request, self.affinity, self.limits.open_issues + spare, want)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""

@@ -11,6 +11,7 @@ from conductor import commands as c
 from conductor.dispatch import Dispatch, kinds_for
 from conductor.handler import handle
 from conductor.issue import Issue
+from conductor.limits import Limits
 from conductor.store import Store
 from servers.kit.auth import Role
 from servers.kit.database import Pool
@@ -146,6 +147,19 @@ class TestAHolderOfLowerWork:
         assert urgent
         urgent = await office.hand_in(urgent, 72)
         assert await office.told(reviewer, review) == words(urgent)
+
+
+async def test_room_is_made_in_a_repository_that_is_full(office: Office, store: Store) -> None:
+    store.limits = Limits(open_issues=2)
+    mine, others = await office.busy(caller()), await office.busy(OTHER)
+    urgent = await office.approve("critical")
+    assert await office.take(caller("dev-9")) is None
+    assert await office.told(caller(), mine) == words(urgent)
+    assert await office.told(OTHER, others) is None
+    await handle(store, mine.stream, c.Release(**h.held(mine), reason="told to", parked=True), "dev-e")
+    taken = await office.take(caller())
+    assert taken
+    assert taken.stream == urgent.stream
 
 
 @pytest.mark.parametrize(
