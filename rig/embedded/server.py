@@ -24,11 +24,14 @@ def bind(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise Conflict(
             f"{host}:{port} cannot be listened on ({error.strerror}). Set RIG_HOST or RIG_PORT."
         ) from error
+    # Connections inherit it; asyncio sets it only where a socket names its protocol, and else answers lag by 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class _Server(uvicorn.Server):
