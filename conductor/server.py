@@ -168,7 +168,7 @@ async def submit_review(
     return await run(desk, caller, "submit_review", claim.issue, command)
 
 
-@tools.tool(WRITE, ("review", "person"))
+@tools.tool(WRITE, ("review",))
 async def submit_readiness(
     desk: DeskDep,
     caller: CallerDep,
