@@ -77,3 +77,26 @@ async def test_whoever_should_have_made_room_is_shut_out_a_minute_later(
         with pytest.raises(Fenced, match=STOP):
             await dev.call("heartbeat", claim=claim)
     assert (await dev.claim())["claim"]["issue"] == urgent
+
+
+async def test_whoever_spends_too_much_without_progress_is_shut_out(rig: Rig, claimable: Claimable) -> None:
+    issue = await claimable()
+    dev = await rig.caller("dev")
+    claim = (await dev.claim())["claim"]
+    usage = {"type": "TOKEN_USAGE", "claim": claim, "data": {"run": "r", "model": "m", "usd": 1.2}}
+    assert (await dev.call("report_event", **usage))["state"] == "assigned"
+    assert (await dev.call("report_event", {"rig/request_id": "r"}, **usage))["state"] == "escalated"
+    assert (await dev.call("report_event", {"rig/request_id": "r"}, **usage))["state"] == "escalated"
+    with pytest.raises(Fenced, match=STOP):
+        await dev.call("heartbeat", claim=claim)
+    said = await dev.call("explain_issue", issue=issue)
+    assert said["waits_for"] == [
+        "A person has to decide: 2.40 US dollars were spent without a new commit or a green check."
+    ]
+
+
+async def test_what_is_spent_on_no_issue_of_the_rig_is_only_counted(rig: Rig) -> None:
+    dev = await rig.caller("dev")
+    for issue in ("acme/tally#1", "acme/tally", "somewhere", "a/b#" + "9" * 40):
+        data = {"run": "r", "model": "m", "usd": 9.0, "issue": issue}
+        assert (await dev.call("report_event", type="TOKEN_USAGE", data=data))["recorded"]
