@@ -152,6 +152,33 @@ async def test_protection_is_told_by_both_apis(github: GitHubDouble) -> None:
     assert (await github.api("DELETE", path, ADA)).status_code == 204
 
 
+async def test_a_protection_that_asks_for_owners_says_so_in_every_api(github: GitHubDouble) -> None:
+    await github.protect(REPO, required_reviews=1, code_owners=True)
+    told = (await github.api("GET", f"{ROOT}/branches/main/protection", ADA)).json()
+    assert told["required_pull_request_reviews"]["require_code_owner_reviews"]
+    [rule] = (await github.api("GET", f"{ROOT}/rules/branches/main", DEV)).json()
+    assert rule["parameters"]["require_code_owner_review"]
+    query = """{ repository(owner: "ada", name: "demo") { ref(qualifiedName: "main") { refUpdateRule {
+        pattern requiredApprovingReviewCount requiredStatusCheckContexts requiresCodeOwnerReviews } } } }"""
+    assert (await github.graphql(query, token=DEV))["data"]["repository"]["ref"]["refUpdateRule"] == {
+        "pattern": "main",
+        "requiredApprovingReviewCount": 1,
+        "requiredStatusCheckContexts": [],
+        "requiresCodeOwnerReviews": True,
+    }
+
+
+async def test_teams_and_public_addresses_lead_to_people(github: GitHubDouble) -> None:
+    await github.team("acme/core", ["ada", "grace"])
+    await github.public_email("grace", "grace@example.com")
+    members = (await github.api("GET", "/orgs/acme/teams/Core/members", DEV)).json()
+    assert [member["login"] for member in members] == ["ada", "grace"]
+    assert (await github.api("GET", "/orgs/acme/teams/other/members", DEV)).status_code == 404
+    for query, logins in (("grace@example.com in:email", ["grace"]), ("nobody@example.com in:email", [])):
+        found = (await github.api("GET", f"/search/users?q={query}", DEV)).json()
+        assert [user["login"] for user in found["items"]] == logins
+
+
 async def test_collaborators_and_limits_are_listed(github: GitHubDouble) -> None:
     listed = (await github.api("GET", f"{ROOT}/collaborators", DEV)).json()
     assert {user["login"]: user["role_name"] for user in listed} == {
