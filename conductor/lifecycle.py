@@ -64,10 +64,10 @@ _STEPS: dict[str, dict[Status, Status]] = {
     },
     "REVIEW_ASSIGNED": {"in_review": "in_review"},
     "REVIEW_PASSED": {"in_review": "ready_to_merge"},
-    "REVIEW_DISPUTED": dict.fromkeys(
-        ("in_review", "ready_to_merge", "merging", "awaiting_human", "changes_requested"), "changes_requested"
-    )
-    | {"queued": "queued"},
+    "REVIEW_DISPUTED": {
+        "in_review": "changes_requested", "ready_to_merge": "changes_requested", "merging": "changes_requested",
+        "awaiting_human": "changes_requested", "changes_requested": "changes_requested", "queued": "queued",
+    },
     "HUMAN_GATE_TRIGGERED": {"ready_to_merge": "awaiting_human"},
     "HUMAN_GATE_APPROVED": {"awaiting_human": "ready_to_merge"},
     "HUMAN_GATE_REJECTED": {"awaiting_human": "changes_requested"},
