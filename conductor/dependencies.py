@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-MOST = 50
+MOST = 20  # each is read from GitHub, and whoever wrote the text may be anybody
 _COMMENTS = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
@@ -20,7 +20,7 @@ _SAID = re.compile(
 def depends_on(body: str, repository: str) -> list[str]:
     """The issues that `body` names after "depends on" or "blocked by", as owner/repo#12, each once and in order.
 
-    Lists such as `#1, #2 and owner/other#3` are read whole; code, quotes and HTML comments say nothing. At most 50.
+    Lists such as `#1, #2 and owner/other#3` are read whole; code, quotes and HTML comments say nothing. At most 20.
 
     Args:
         repository: Where the issue stands; a bare `#12` is of there.

@@ -13,7 +13,7 @@ from servers.kit.database import load_queries
 from servers.kit.errors import Forbidden, NotFound
 
 SQL = load_queries(Path(__file__).with_name("sight.sql"))
-LOOKS = 25
+LOOKS = 15
 
 
 class Relations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -189,3 +190,18 @@ async def test_a_stranger_starts_nothing_however_clear_the_issue(world: World) -
     )
     assert "without write permission" in (await world.sights.follow(IssueSeen(REPOSITORY, 1)) or "")
     assert (await world.issue(1)).status == "new"
+
+
+async def test_many_looks_at_once_ask_once(world: World) -> None:
+    world.github.label(1)
+    world.github.edit(1, body="")
+    await asyncio.gather(*(world.look(1) for _ in range(8)))
+    events = [event.type for event in await world.store.read(stream_of(REPOSITORY_ID, 1))]
+    assert events == ["ISSUE_APPROVED", "ISSUE_BLOCKED"]
+    assert (await world.act()).count("comment") == 1
+
+
+async def test_an_author_cannot_have_the_rig_read_without_end(world: World) -> None:
+    world.github.label(1)
+    await world.look(1, body=CLEAR + "".join(f" Depends on #{n}." for n in range(2, 500)))
+    assert world.github.calls["get_issue"] < 50
