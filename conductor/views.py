@@ -219,7 +219,8 @@ def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
         case _ if work:
             stack = f" for {work.stack}" if work.stack else ""
             first = f" {issue.parked} made room for critical work and has it first." if issue.parked else ""
-            return [f"It waits for somebody with the role {work.role}{stack} ({work.kind}).{first}"]
+            who = work.only or f"somebody with the role {work.role}{stack}"
+            return [f"It waits for {who} ({work.kind}).{first}"]
         case _:
             return []
 
