@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from conductor import owners
 from conductor.comments import STATUS_CONTEXT
-from conductor.human_gates import Trigger, triggers
+from conductor.human_gates import Trigger, shown, triggers
 from conductor.issue import Issue
 from conductor.policy import Policy
 from conductor.snapshot import Changes, Review, Snapshot
@@ -209,10 +209,10 @@ def _without_owner(issue: Issue, pull: Snapshot, policy: Policy) -> list[owners.
 
 
 def _paths(one: owners.Missing) -> str:
-    first, more = one.paths[0], len(one.paths) - 1
+    first, more = shown(one.paths[0]), len(one.paths) - 1
     if not more:
         return f"`{first}` needs"
-    return f"`{first}` and {more} more {'file needs' if more == 0 else 'need'}"
+    return f"`{first}` and {more} more need"
 
 
 def _or(names: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conductor import manifests
-from conductor.patterns import first_match, first_word
+from conductor.patterns import first_match, first_word, is_odd
 from conductor.policy import Policy, Topic
 from conductor.snapshot import Change, Changes, Content
 
@@ -61,7 +61,10 @@ def _of_file(file: Change, policy: Policy) -> Iterator[Trigger]:
             yield Trigger(
                 name, file.path, f"`{shown(file.path)}` {why}.", (_digest(name, file.path, _identity(file)),)
             )
-    if not quiet and file.patch is None and file.additions > 0:
+    if any(is_odd(path) for path in _paths(file)):
+        digest = _digest(UNREAD, file.path, _identity(file))
+        yield Trigger(UNREAD, file.path, f"`{shown(file.path)}` has an odd path, too long or too deep.", (digest,))
+    elif not quiet and file.patch is None and file.additions > 0:
         yield Trigger(
             UNREAD,
             file.path,

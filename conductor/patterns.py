@@ -8,11 +8,24 @@ from functools import lru_cache
 
 from codeowners import path_to_regex
 
+MOST_STARS = 4
 _CHUNK = 64
+_ESCAPED = re.compile(r"\\.|\[", re.DOTALL)
+
+
+def is_odd(path: str) -> bool:
+    """Whether `path` is so long or deep that matching it could take for ever; none that people make is."""
+    parts = path.split("/")
+    return len(path) > 400 or len(parts) > 40 or any(len(part) > 120 for part in parts)
 
 
 def first_match(patterns: Sequence[str], path: str, case: bool = False) -> str | None:
-    """The first of `patterns` that matches `path`; with `case` only as it is written."""
+    """The first of `patterns` that matches `path`; with `case` only as it is written.
+
+    A pattern with more than four wildcards matches every path. No pattern matches an odd path.
+    """
+    if is_odd(path):
+        return None
     for chunk in _chunks(tuple(patterns), case):
         if chunk.any.search(path):
             return next(pattern for pattern, one in chunk.each if one.search(path))
@@ -36,7 +49,10 @@ def _chunks(patterns: tuple[str, ...], case: bool) -> list[_Chunk]:
 
 
 def _regex(pattern: str) -> str:
-    return path_to_regex(pattern.replace("[", "\\[")).pattern  # GitHub knows no character classes
+    if len(re.findall(r"\*+", pattern)) > MOST_STARS:
+        return ""
+    literal = _ESCAPED.sub(lambda found: "\\[" if found[0] == "[" else found[0], pattern)
+    return path_to_regex(literal).pattern  # GitHub knows no character classes
 
 
 def first_word(keywords: Sequence[str], text: str) -> str | None:
