@@ -24,6 +24,7 @@ from conductor.leader import led
 from conductor.postbox import Postbox
 from conductor.reconcile import Reconciler
 from conductor.replay import keep_current
+from conductor.retention import Retention
 from conductor.server import tools
 from conductor.settings import ConductorSettings
 from conductor.sight import Sights
@@ -96,6 +97,7 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
             desk.translation.run(),
             desk.effects.run(),
             led(url, "reconciler", desk.reconciler.run),
+            led(url, "retention", Retention(desk.store, settings.ages).run),
             *([desk.vitals.announcer.run()] if desk.vitals.announcer else []),
         )
         async with _together(loops):

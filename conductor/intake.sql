@@ -29,8 +29,13 @@ FROM unnest($1::text[], $2::float8[], $3::text[]) AS later(guid, seconds, words)
 UPDATE deliveries SET due_at = now() WHERE state = 'waiting' AND due_at > now()
 
 -- :name replay_deliveries
--- Has stored deliveries translated again.
-UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = now() WHERE received_at >= $1
+-- Has stored deliveries translated again, all or those that came since then; how many.
+WITH again AS (
+    UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = now(), outcome = NULL
+    WHERE ($1::timestamptz IS NULL OR received_at >= $1) AND (state <> 'waiting' OR due_at > now())
+    RETURNING 1
+)
+SELECT count(*) FROM again
 
 -- :name by_pull
 -- The issue that a pull request belongs to: the one that has it, or whose branch it is.

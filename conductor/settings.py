@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from conductor.limits import Limits
+from conductor.retention import Ages
 from conductor.train import MergeTrain
 from servers.kit.settings import RigSettings
 
@@ -68,7 +69,26 @@ class ConductorSettings(RigSettings):
         description="Whether a pull request has to contain its base before it lands: always, or when_required by "
         "the base's rules",
     )
+    keep_deliveries_days: float = Field(default=30, ge=1, description="How long webhook deliveries are kept")
+    keep_logs_days: float = Field(default=30, ge=1, description="How long the lines that agents said are kept")
+    keep_answers_days: float = Field(default=30, ge=1, description="How long a repeated request is known")
+    keep_agents_days: float = Field(default=30, ge=1, description="How long an agent that is gone is still listed")
+    keep_messages_days: float = Field(default=90, ge=1, description="How long messages are kept once they are read")
+    keep_effects_days: float = Field(default=90, ge=1, description="How long it is kept what was done outside")
     pool_size: int = Field(default=10, ge=2, le=100, description="Database connections per process")
+
+    @property
+    def ages(self) -> Ages:
+        """How long things are kept that are not events."""
+        return Ages(
+            deliveries=self.keep_deliveries_days,
+            redeliveries=self.keep_deliveries_days,
+            log_lines=self.keep_logs_days,
+            answers=self.keep_answers_days,
+            agents=self.keep_agents_days,
+            messages=self.keep_messages_days,
+            effects=self.keep_effects_days,
+        )
 
     @property
     def limits(self) -> Limits:

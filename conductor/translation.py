@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from conductor.payload import parse
@@ -12,6 +13,7 @@ from conductor.sight import SQL, Sights
 from conductor.store import Store, connection_of
 from conductor.text import storable
 from conductor.translate import Sighting, translate
+from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput, NotFound, Unavailable
 from servers.kit.logs import get
 
@@ -37,6 +39,15 @@ class PutOff:
 
     seconds: float
     words: str
+
+
+async def replay(pool: Pool, since: datetime | None = None) -> int:
+    """Have stored deliveries, or those that came since then, translated again; how many that is.
+
+    They only say where to look, so that doing it twice changes nothing.
+    """
+    async with connection_of(pool) as connection:
+        return await connection.fetchval(SQL["replay_deliveries"], since)
 
 
 class Translation:

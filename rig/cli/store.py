@@ -1,4 +1,4 @@
-"""`rig migrate` and `rig replay`: work on the event store itself."""
+"""`rig migrate`, `rig replay` and `rig retention`: work on the event store itself."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.command()(migrate)
     root.command()(replay)
+    root.command()(retention)
 
 
 def migrate(json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
@@ -39,11 +40,22 @@ def migrate(json: Annotated[bool, typer.Option("--json", help="Print JSON")] = F
 def replay(
     until: Annotated[str | None, typer.Option(help="Show the issues as they were then (ISO 8601)")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the projection anew from the log")] = False,
+    deliveries: Annotated[
+        bool, typer.Option("--deliveries", help="Have stored webhooks translated again; the rig works them off")
+    ] = False,
+    since: Annotated[str | None, typer.Option(help="Only webhooks that came since then (ISO 8601)")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Fold the log anew: check that the projection equals it, show the past, or rebuild the projection."""
+    """Fold the log anew: check that the projection equals it, show the past, or rebuild the projection.
+
+    With --deliveries nothing is folded, but stored webhooks point at GitHub again, which is then read afresh.
+    """
     _require_log()
-    if until is not None:
+    if sum((until is not None, rebuild, deliveries)) > 1 or (since is not None and not deliveries):
+        raise InvalidInput("Give one of --until, --rebuild and --deliveries; --since goes with --deliveries.")
+    if deliveries:
+        _replay_deliveries(_moment(since) if since else None, json)
+    elif until is not None:
         _show_past(_moment(until), json)
     elif rebuild:
         _rebuild(json)
@@ -72,6 +84,30 @@ def _show_past(moment: datetime, json: bool) -> None:
         print_json(rows)
     else:
         print_table(("issue", "state", "attempt", "title"), (row.values() for row in rows))
+
+
+def _replay_deliveries(since: datetime | None, json: bool) -> None:
+    from conductor.translation import replay
+
+    replayed = _with_pool(lambda pool: replay(pool, since))
+    if json:
+        print_json({"replayed": replayed})
+    else:
+        console().print(f"{replayed} webhooks wait to be translated again.")
+
+
+def retention(json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
+    """Forget now what has served its time, as the rig does every day; the log of events is kept for ever."""
+    from conductor.retention import forget
+    from conductor.settings import ConductorSettings
+
+    _require_log()
+    ages = ConductorSettings.load(database_url="postgresql:///unused").ages
+    gone = _with_pool(lambda pool: forget(pool, ages))
+    if json:
+        print_json(gone)
+    else:
+        print_table(("kind", "forgotten"), (row for row in gone.items()))
 
 
 def _rebuild(json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ import msgspec
 import pytest
 
 from conductor.intake import MAX_BYTES, PATHS
-from conductor.sight import SQL
 from conductor.snapshot import Snapshot
-from conductor.translation import MAX_ATTEMPTS
+from conductor.translation import MAX_ATTEMPTS, replay
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
 from tests.conductor.memory_github import MemoryGitHub
@@ -226,8 +226,30 @@ async def test_deliveries_can_be_replayed(rig: Rig, pool: Pool, outcomes: Any) -
     await rig.deliver(about_issue())
     assert (await outcomes())[0][0] == "ignored"
     rig.github.label(1)
-    await pool.execute(SQL["replay_deliveries"], await pool.fetchval("SELECT min(received_at) FROM deliveries"))
+    newest = await pool.fetchval("SELECT max(received_at) FROM deliveries")
+    assert await replay(pool, newest + timedelta(seconds=1)) == 0
+    assert await replay(pool, newest) == 1
     assert await outcomes() == [("done", None)]
+    assert await types(pool) == ["ISSUE_APPROVED"]
+    assert await replay(pool) == 1
+    assert await outcomes() == [("done", None)]
+    assert await types(pool) == ["ISSUE_APPROVED"]
+
+
+async def test_what_a_killed_process_was_translating_is_taken_over_after_its_lease(
+    rig: Rig, pool: Pool, outcomes: Any, eventually: Eventually
+) -> None:
+    await pool.execute(
+        "INSERT INTO deliveries (guid, event, payload, attempts, due_at)"
+        " VALUES ('g', 'issues', $1, 1, now() + interval '60 seconds')",
+        msgspec.json.encode(about_issue()),
+    )
+    await rig.deliver({}, "ping")
+    await eventually(lambda: pool.fetchval("SELECT count(*) = 1 FROM deliveries WHERE state = 'ignored'"))
+    assert await types(pool) == []
+    rig.github.label(1)
+    await pool.execute(DUE)
+    assert ("done", None) in await outcomes()
     assert await types(pool) == ["ISSUE_APPROVED"]
 
 

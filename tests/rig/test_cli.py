@@ -29,7 +29,8 @@ def rig(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 def test_help_names_every_command_and_needs_no_heavy_import(tmp_path: Path) -> None:
     shown = rig("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    for command in ("demo", "up", "serve", "agent", "token", "migrate", "replay", "issues", "issue", "character"):
+    store = ("migrate", "replay", "retention")
+    for command in ("demo", "up", "serve", "agent", "token", *store, "issues", "issue", "character"):
         assert command in shown.stdout
     code = "import rig.cli, sys; print([m for m in ('mcp', 'anthropic', 'asyncpg', 'pydantic') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -59,6 +60,7 @@ def test_up_without_settings_says_what_is_missing_and_exits_with_two(tmp_path: P
         ("up", "--port", "70000"),
         ("up", "--agents", "0"),
         ("replay", "--until", "yesterday"),
+        ("replay", "--deliveries", "--since", "yesterday"),
         ("character", "check", "missing.yaml"),
         ("character", "check", "."),
         ("agent", "run", "missing.yaml"),
@@ -157,6 +159,10 @@ def test_migrate_and_replay_work_on_a_configured_database(tmp_path: Path, empty_
     past = rig("replay", "--until", "2026-01-01", "--json", cwd=tmp_path, **settings)
     assert json.loads(past.stdout) == []
     assert json.loads(rig("replay", "--rebuild", "--json", cwd=tmp_path, **settings).stdout) == {"rebuilt": 0}
+    again = rig("replay", "--deliveries", "--since", "2026-01-01", "--json", cwd=tmp_path, **settings)
+    assert json.loads(again.stdout) == {"replayed": 0}
+    forgotten = json.loads(rig("retention", "--json", cwd=tmp_path, **settings).stdout)
+    assert (set(forgotten.values()), forgotten["deliveries"]) == ({0}, 0)
 
 
 def test_replay_makes_no_database_where_there_is_none(tmp_path: Path) -> None:
