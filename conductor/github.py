@@ -75,7 +75,7 @@ class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
     """An issue as GitHub shows it; `labeller` set the label that was asked about and may do `permission`.
 
     Attributes:
-        relations: None where nobody asked for them.
+        relations: None where nobody asked for them, or the label that was asked about is not set.
     """
 
     repository_id: int
@@ -89,6 +89,7 @@ class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str] = []
     labeller: Labeller | None = None
     relations: SeenRelations | None = None
+    default_branch: str = ""
 
 
 class SeenRepository(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from conductor import commands as c
 from conductor.comments import permission_refused
 from conductor.dependencies import parts
@@ -112,7 +114,7 @@ class IssueSights:
 
     async def _look(self, repository: str, number: int) -> tuple[SeenIssue, str | None]:
         known = await self._known(repository, number)
-        first = None if known else await self.github.get_issue(repository, number, READY_LABEL)
+        first = None if known else await self.github.get_issue(repository, number, READY_LABEL, relations=True)
         stream = stream_of(first.repository_id, number) if first else known["stream"]
         shown: list[SeenIssue] = [first] if first else []
         looked = await look(self.store, stream, partial(self._read, repository, number, shown), "github")
@@ -132,7 +134,10 @@ class IssueSights:
             return None
         if seen.state != "open" and issue.pull_request:
             await self._look_at_pull(repository, issue.pull_request.number)  # a merge closes it, no cancellation
-        if seen.relations is None and self._may_start(seen, issue):
+        may_start = self._may_start(seen, issue)
+        if issue.status == "new" and not may_start:
+            seen = structs.replace(seen, relations=None)  # they decide nothing yet
+        elif seen.relations is None and may_start:
             shown[-1] = seen = await self.github.get_issue(repository, number, READY_LABEL, relations=True)
         return await self._observation(seen, issue)
 
@@ -176,13 +181,13 @@ class IssueSights:
         if seen.relations is None:
             return observed
         if issue.status not in _BEGUN:
-            observed = await self._ground(observed, issue)
+            observed = await self._ground(observed, issue, seen.default_branch)
         return await self._related(observed, seen, seen.relations, issue)
 
-    async def _ground(self, observed: c.ObserveIssue, issue: Issue) -> c.ObserveIssue:
+    async def _ground(self, observed: c.ObserveIssue, issue: Issue, main: str) -> c.ObserveIssue:
         """Base branch, rules and stack, which are read where work may start: later they are the issue's own."""
         fresh = issue.status == "new" or issue.status in TERMINAL
-        base = await self.github.default_branch(observed.repository) if fresh else issue.base
+        base = (main or await self.github.default_branch(observed.repository)) if fresh else issue.base
         said, error = await self._config(observed.repository, base)
         stack = stack_of(observed.labels) or said.stack
         return replace(observed, base=base, stack=stack, config_error=error)

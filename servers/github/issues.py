@@ -46,7 +46,10 @@ async def get_issue(
     ] = None,
     relations: Annotated[
         bool,
-        Field(description="Also its sub-issues, blockers, pull requests, newest comments and the issue templates"),
+        Field(
+            description="Also its sub-issues, blockers, pull requests, newest comments and the issue templates; "
+            "of an issue without the label that is asked about they are left out"
+        ),
     ] = False,
 ) -> Issue:
     """Read one issue.
@@ -60,12 +63,14 @@ async def get_issue(
         issue = repo.get_issue(number)
         _require_issue(issue)
         summary = _summary(repository, issue)
+        related = relations and labeller_of in (None, *summary.labels)
         return Issue(
             **summary.model_dump(),
             repository_id=repo.id,
+            default_branch=repo.default_branch,
             body=issue.body or "",
             labeller=_labeller(repo, issue, labeller_of) if labeller_of else None,
-            relations=read_relations(repo, number, login) if relations else None,
+            relations=read_relations(repo, number, login) if related else None,
         )
 
     return await access.reading(repository).run(read)

@@ -43,6 +43,7 @@ class IssueSummary(BaseModel):
 
 class Issue(IssueSummary):
     repository_id: int
+    default_branch: str = Field(description="The repository's")
     body: str
     labeller: Labeller | None = Field(description="Who set the asked label last; null where it is not set")
     relations: Relations | None = Field(default=None, description="Null where they were not asked for")

@@ -90,7 +90,8 @@ class MemoryGitHub:
         if number not in known:
             raise NotFound(f"There is no issue {repository}#{number}.")
         seen = known[number]
-        return msgspec.structs.replace(seen, relations=(seen.relations or SeenRelations()) if relations else None)
+        related = relations and label in (None, *seen.labels)
+        return msgspec.structs.replace(seen, relations=(seen.relations or SeenRelations()) if related else None)
 
     async def add_label(self, repository: str, number: int, label: str) -> None:
         await self._write("add_label", None, (number, label))
