@@ -132,7 +132,7 @@ def _struck(issue: Issue, agent: str, evidence: str) -> dict[str, Any]:
     branch = issue.branch if stays else branch_name(issue.number, issue.title, attempt)
     struck = issue.struck if agent in issue.struck else [*issue.struck, agent]
     base: dict[str, Any] = {"holder": None, "strikes": issue.strikes + 1, "struck": struck, "evidence": evidence}
-    return base | {"attempt": attempt, "branch": branch}
+    return base | {"attempt": attempt, "branch": branch, "runs": issue.runs if stays else []}
 
 
 def _about_pull_request(issue: Issue, event: e.Event) -> dict[str, Any]:

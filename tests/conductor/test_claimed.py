@@ -159,6 +159,7 @@ class TestAnEndedLease:
         issue = do(h.working(), lapsed(h.working()))
         assert (issue.status, issue.strikes, issue.struck, issue.attempt) == ("queued", 1, [h.DEV], 2)
         assert issue.branch.endswith("-a2")
+        assert issue.runs == [], "nothing of it goes into the merge"
 
     def test_is_no_strike_where_nobody_ever_started(self) -> None:
         issue = do(h.assigned(), lapsed(h.assigned(), started=False))
