@@ -11,6 +11,9 @@ SELECT pg_advisory_xact_lock(7237002)
 -- trip; each statement in it sees what was committed when it starts, and so does the second what happened before the
 -- lock. Chains are numbered: `streams` and `expected` are by chain, `request_chains` and the next three by request,
 -- and the rest by event, which is the `steps`-th of its chain.
+-- Plans are made once, and for a log that has grown: while it is short, reading all of it would look cheap.
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
 CREATE OR REPLACE FUNCTION pg_temp.append(
     streams text[], expected int[], request_chains int[], callers text[], tools text[], request_ids text[],
     event_streams text[], chains int[], steps int[], types text[], data text[], actors text[], correlations text[],
