@@ -58,7 +58,7 @@ class Access:
         raise Forbidden(f"The role {self.caller.role} acts as {own}; only servers choose another identity.")
 
     def _require_enrolled(self, repository: str) -> None:
-        if not self.github.settings.allows(repository):
+        if not self.github.settings.allows(repository) and repository.lower() not in self.github.renamed:
             raise Forbidden(
                 f"{repository} is not among the rig's repositories. An operator enrols it in RIG_REPOSITORIES."
             )

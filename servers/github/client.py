@@ -38,6 +38,7 @@ class GitHub:
         self.mirrors = Mirrors(settings.github_url, settings.github_mirror_megabytes)
         self._pool = ThreadPoolExecutor(settings.github_threads, thread_name_prefix="github")
         self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self.renamed: set[str] = set()  # what enrolled repositories are called now, in small letters
         self._accounts: dict[Identity, Account] = {
             identity: account(credential, settings, self.clock)
             for identity in IDENTITIES

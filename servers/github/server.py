@@ -26,7 +26,10 @@ __all__ = [
 
 @tools.tool(READ_WORLD, READERS)
 async def get_repository(repository: Repository, access: AccessDep) -> RepositoryAnswer:
-    """Read a repository's number, main branch and clone address."""
+    """Read a repository's number, main branch and clone address.
+
+    Where GitHub gave an enrolled repository another name, that name is good from then on.
+    """
     url = access.github.settings.github_url
 
     def read(repo: GitHubRepository) -> RepositoryAnswer:
@@ -38,7 +41,10 @@ async def get_repository(repository: Repository, access: AccessDep) -> Repositor
             clone_url=f"{url}/{repo.full_name}.git",
         )
 
-    return await access.reading(repository).run(read)
+    answer = await access.reading(repository).run(read)
+    if answer.full_name.lower() != repository.lower():
+        access.github.renamed.add(answer.full_name.lower())
+    return answer
 
 
 @tools.tool(READ_WORLD, RUNTIME)

@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_pull_request": {"number": 2},
     "get_pull_request_snapshot": {"number": 2},
     "get_repository": {},
+    "get_rollout": {"sha": SHA},
     "git_credential": {},
     "is_clean_merge": {"head_sha": SHA, "base": "main", "merged_sha": SHA},
     "list_changed_files": {"number": 2},
@@ -191,3 +192,15 @@ async def test_githubs_own_refusal_is_told(open_rig: Open) -> None:
     async with open_rig(github_token="unknown") as rig:
         with pytest.raises(Forbidden, match="credential"):
             await (await rig.service()).call("get_issue", repository=TALLY, number=1)
+
+
+async def test_an_enrolled_repository_that_got_another_name_is_known_by_it_once_it_was_read(rig: Rig) -> None:
+    service = await rig.service()
+    with pytest.raises(Forbidden, match="not among"):
+        await service.call("get_repository", repository="ada/count")
+    world = rig.double.world
+    renamed = world.repository(*TALLY.split("/"))
+    world.repositories["ada/count"] = renamed
+    renamed.name = "count"
+    for name in (TALLY, "Ada/Count"):
+        assert (await service.call("get_repository", repository=name))["full_name"] == "ada/count"
