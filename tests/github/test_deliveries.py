@@ -50,6 +50,8 @@ async def test_a_lost_delivery_of_a_repository_is_found_and_repeated(open_rig: O
         service = await rig.service()
         lost = (await service.call("list_deliveries", repository=TALLY))["deliveries"]
         assert [(d["event"], d["action"], d["status_code"]) for d in lost] == [("issues", "labeled", 500)]
+        later = await service.call("list_deliveries", repository=TALLY, since=lost[0]["delivered_at"])
+        assert later["deliveries"] == []
         intake.broken = False
         again = {"delivery_id": lost[0]["id"], "hook_id": lost[0]["hook_id"]}
         assert (await service.call("redeliver", repository=TALLY, **again))["accepted"]

@@ -137,3 +137,15 @@ async def test_an_empty_comment_is_refused(rig: Rig) -> None:
     service = await rig.service()
     with pytest.raises(InvalidInput):
         await service.call("comment_on_issue", **ISSUE, body="", key="empty")
+
+
+async def test_long_lists_are_read_on(rig: Rig) -> None:
+    service = await rig.service()
+    for number in range(3):
+        await rig.double.file_issue(TALLY, f"More {number}", token="ada")
+    numbers = [i["number"] for i in (await service.call("list_issues", repository=TALLY))["issues"]]
+    pages = [
+        [i["number"] for i in (await service.call("list_issues", repository=TALLY, limit=2, skip=skip))["issues"]]
+        for skip in (0, 2, 4)
+    ]
+    assert (len(numbers), pages) == (4, [numbers[:2], numbers[2:], []])
