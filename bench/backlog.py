@@ -1,0 +1,68 @@
+"""A backlog of queued issues, as if each had been approved long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from itertools import count
+
+import msgspec
+
+from bench.append import approved
+from conductor.evolve import fold
+from conductor.records import Append, ClaimRequest, rows_of
+from conductor.store import Store
+from servers.kit.database import Pool
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OPEN = 3  # issues of a repository, which may all be in work
+EVENTS = """
+    INSERT INTO events (position, stream, version, type, data, actor, occurred_at)
+    SELECT last + n, format('issue-%s-%s', $1 + n / 3, $1 * 3 + n), 1, 'ISSUE_APPROVED', $3::jsonb, 'ada', now()
+    FROM generate_series(0, $2::bigint - 1) AS n, (SELECT coalesce(max(position), 0) + 1 AS last FROM events) AS log
+"""
+ISSUES = """
+    INSERT INTO issues
+    SELECT (jsonb_populate_record(NULL::issues, $3::jsonb || jsonb_build_object(
+        'stream', format('issue-%s-%s', repository, number), 'repository_id', repository, 'number', number,
+        'repository', 'acme/tally-' || repository, 'offered_at', now(), 'created_at', now(), 'updated_at', now(),
+        'data', $3::jsonb->'data' || jsonb_build_object(
+            'repository_id', repository, 'number', number, 'repository', 'acme/tally-' || repository)))).*
+    FROM (SELECT $1 + n / 3 AS repository, $1 * 3 + n AS number FROM generate_series(0, $2::bigint - 1) AS n) AS made
+"""
+
+
+async def fill(pool: Pool, issues: int, first: int = 1) -> None:
+    """Write `issues` queued issues of everyday size, three to a repository, the first of them numbered `first`."""
+    event = approved(1, 1)
+    after = fold([event])
+    row = rows_of(Append(after.stream, 0, [event], "ada", NOW, None, after)).issue
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(EVENTS, first, issues, msgspec.json.encode(event).decode(), timeout=600)
+        await connection.execute(ISSUES, first, issues, (row or b"").decode(), timeout=600)
+    await pool.execute("ANALYZE issues")
+    await pool.execute("ANALYZE events")
+
+
+_claims = count(1)
+
+
+def request() -> ClaimRequest:
+    """A fresh process of one character that asks for work."""
+    number = next(_claims)
+    return ClaimRequest("dev-e", "dev", f"dev-e-{number}", "1", f"run-{number}")
+
+
+Claim = Callable[[], Awaitable[str]]
+
+
+def claiming(store: Store) -> Claim:
+    """Claims the next issue; its stream."""
+
+    async def claim() -> str:
+        claimed = await store.claim(request())
+        if claimed is None:
+            raise RuntimeError("The backlog is empty.")
+        return claimed.issue.stream
+
+    return claim
