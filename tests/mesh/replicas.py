@@ -80,7 +80,7 @@ class Cluster:
             return
         if work["kind"] == "review":
             head = work["pull_request"]["head_sha"]
-            verdict = {"verdict": "approve", "summary": "Good.", "comments": []}
+            verdict: dict[str, Any] = {"verdict": "approve", "summary": "Good.", "comments": []}
             await client.call("submit_review", {"claim": work["claim"], "head_sha": head, **verdict})
             return
         claim = {"claim": work["claim"]}
