@@ -21,6 +21,7 @@ log = get(__name__)
 TOPIC = "assignments"
 LOOK_AGAIN_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+UNSERVED_SECONDS = 5.0
 SHORT_LIFE_SECONDS, LONG_LIFE_SECONDS = 2.0, 60.0
 FIRST_PAUSE_WITHOUT_MODEL, LONGEST_PAUSE_WITHOUT_MODEL = 5.0, 300.0
 
@@ -82,6 +83,7 @@ class Launcher:
     start: Start = spawn
     stop_seconds: float = 12.0
     _slots: dict[tuple[str, int], _Slot] = field(default_factory=dict[tuple[str, int], _Slot], init=False)
+    _unserved: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _watchers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -130,6 +132,8 @@ class Launcher:
         for name, post in self.posts.items():
             slots = [self._slot(name, number) for number in range(post.instances)]
             lacking = min(wanted.get(name, 0), post.instances) - sum(s.process is not None for s in slots)
+            if self._is_unserved(name, post, wanted.get(name, 0), held):
+                lacking = max(lacking, 1)  # whoever should have taken it hangs
             for number in sorted(range(post.instances), key=lambda number: f"{name}-{number}" not in held):
                 slot = slots[number]
                 if slot.process is not None or (lacking <= 0 and f"{name}-{number}" not in held):
@@ -142,6 +146,13 @@ class Launcher:
                 await self._start(name, number, slot, held)
                 await self._start_followers(name, held)
         return due
+
+    def _is_unserved(self, name: str, post: Post, wanted: int, held: Mapping[str, str]) -> bool:
+        """Whether work stays open for a while although there seem to be enough processes for it."""
+        if wanted <= sum(f"{name}-{number}" in held for number in range(post.instances)):
+            self._unserved.pop(name, None)
+            return False
+        return time.monotonic() - self._unserved.setdefault(name, time.monotonic()) > UNSERVED_SECONDS
 
     async def _start_followers(self, name: str, held: Mapping[str, str]) -> None:
         """Let whoever comes next start up while the first still works."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
@@ -36,6 +36,8 @@ class Watch:
         self.log = log
         self.tally = Tally()
         self._cursor = 0
+        self._read = 0
+        self._records: list[dict[str, Any]] = []
         self._came = asyncio.Condition()
 
     async def follow(self) -> None:
@@ -58,6 +60,38 @@ class Watch:
         assert position is not None
         self._cursor = position + 1
         return self.events[position]
+
+    async def find(self, kind: str, /, issue: str, within: float = PATIENCE, **data: Any) -> Event:
+        """The first event of `kind` on `issue` with this data, whatever was waited for before."""
+
+        def found() -> Event | None:
+            fits = (e for e in self.events if (e["type"], e["issue"]) == (kind, issue))
+            return next((e for e in fits if data.items() <= e["data"].items()), None)
+
+        await self._until(lambda: found() is not None, f"{kind} {data or ''} on {issue}", within)
+        event = found()
+        assert event is not None
+        return event
+
+    async def logged(self, within: float = PATIENCE, **said: Any) -> None:
+        """Wait until the rig or one of its agents logged a line with these fields."""
+        async with asyncio.timeout(within):
+            while True:
+                if any(said.items() <= record.items() for record in self.records()):
+                    return
+                await asyncio.sleep(0.01)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The log's lines that are records."""
+        for line in self.log[self._read :]:
+            with suppress(ValueError):
+                self._records.append(json.loads(line))
+        self._read = len(self.log)
+        return self._records
+
+    async def all_done(self, issues: Collection[str], within: float = PATIENCE) -> None:
+        """Wait until all these issues are merged and closed."""
+        await self._until(lambda: set(issues) <= set(self.tally.done), f"ISSUE_DONE of {issues}", within)
 
     async def done(self, within: float = PATIENCE) -> None:
         """Wait until the issue is merged and closed."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from agents.exits import NO_MODEL
+from rig.embedded import launcher
 from rig.embedded.children import spawn
 from rig.embedded.launcher import FIRST_PAUSE, TOPIC, Launcher, Post, pause
 from servers.kit.wake import LocalWake
@@ -117,6 +118,16 @@ async def test_an_agent_that_crashes_is_started_again_under_the_same_name(
         await crew.want(1)
         await eventually(lambda: crew.starts() == ["dev-0"] * 3)
         await eventually(lambda: list(crew.launcher.running()) == ["dev-0"])
+
+
+async def test_work_that_nobody_takes_gets_another_process(
+    tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "UNSERVED_SECONDS", 0.1)
+    monkeypatch.setattr(launcher, "LOOK_AGAIN_SECONDS", 0.1)
+    async with launched(tmp_path) as crew:
+        await crew.want(1)
+        await eventually(lambda: crew.starts() == ["dev-0", "dev-1"])
 
 
 async def test_a_killed_agent_is_replaced(tmp_path: Path, eventually: Eventually) -> None:
