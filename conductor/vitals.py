@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from conductor.announce import Announcer
+from conductor.health import problems
 from conductor.store import connection_of
 from servers.kit.database import Pool, load_queries
 from servers.kit.errors import RigError
@@ -63,6 +64,7 @@ class Vitals:
     async def _look(self) -> Part:
         looks = {
             "database": self._database(),
+            "log": self._log(),
             "valkey": self._valkey(),
             "github_server": self._github(),
             "effects": self._row("effects", "oldest_due_seconds", LATE_SECONDS),
@@ -85,6 +87,10 @@ class Vitals:
         began = time.monotonic()
         row = await self._fetch("database")
         return {"status": "ok", "round_trip_ms": round(1000 * (time.monotonic() - began), 1), **row}
+
+    async def _log(self) -> Part:
+        said = await problems(self.pool)
+        return {"status": "degraded" if said else "ok", "problems": said}
 
     async def _valkey(self) -> Part:
         if self.announcer is None:

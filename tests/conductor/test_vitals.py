@@ -49,7 +49,7 @@ async def test_all_is_well_where_everything_answers(rig: Rig, eventually: Eventu
     assert said["parts"]["database"]["position"] >= 0
     assert said["parts"]["leases"] == {"status": "ok", "held": 0, "overdue": 0}
     assert set(said["parts"]) == {
-        "database", "valkey", "github_server", "effects", "deliveries", "reconciler", "leases",
+        "database", "log", "valkey", "github_server", "effects", "deliveries", "reconciler", "leases",
     }  # fmt: skip
 
 
