@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pydantic import Field
 
 from conductor import app as conductor
@@ -14,7 +12,7 @@ from rig.embedded.compose import ServiceToken
 from rig.embedded.settings import LOOPBACK
 from servers.kit import logs
 from servers.kit.auth import SigningKey, Verifier, jwks_route
-from servers.kit.serve import build_app, serve_http
+from servers.kit.serve import build_app, run, serve_http
 from servers.kit.settings import RigSettings
 
 
@@ -31,7 +29,7 @@ def main() -> int:
     """Serve until told to stop."""
     settings, conductor_settings = AloneSettings.load(), ConductorSettings.load()
     logs.configure(settings.log_level)
-    asyncio.run(serve(settings, conductor_settings))
+    run(serve(settings, conductor_settings))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 from servers.github.server import part
@@ -12,7 +11,7 @@ from servers.kit.auth import Verifier
 from servers.kit.claims import ConductorClaims
 from servers.kit.client import tool_client
 from servers.kit.errors import RigError
-from servers.kit.serve import build_app, serve_http, serve_stdio
+from servers.kit.serve import build_app, run, serve_http, serve_stdio
 from servers.kit.settings import adopt_familiar_names
 
 
@@ -38,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         adopt_familiar_names()
         github = GitHubSettings.load()
         require_credential(github)
-        asyncio.run(serve(alone, github, stdio=stdio))
+        run(serve(alone, github, stdio=stdio))
     except RigError as error:
         logs.configure()
         logs.get(__name__).error(str(error), code=error.code())
