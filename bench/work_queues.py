@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -45,7 +46,7 @@ async def procrastinate(url: str, jobs: int) -> float:
     async with app.open_async():
         if not await app.check_connection_async():
             await app.schema_manager.apply_schema_async()
-        await work.batch_defer_async(*[{}] * jobs)
+        await work.batch_defer_async(*(dict[str, Any]() for _ in range(jobs)))
         started = time.perf_counter()
         await app.run_worker_async(wait=False, install_signal_handlers=False)
         return jobs / (time.perf_counter() - started)
