@@ -10,6 +10,7 @@ from conductor import commands as c
 from conductor.enrolment import Enrolment
 from conductor.gate import Policy
 from conductor.github import GitHub
+from conductor.handler import handle
 from conductor.issue import Issue
 from conductor.look import look
 from conductor.places import go_on
@@ -22,6 +23,7 @@ from conductor.translate import (
     BaseSeen,
     DeploymentSeen,
     HeadSeen,
+    IssueGone,
     IssueSeen,
     PullSeen,
     RepositorySeen,
@@ -74,6 +76,8 @@ class Sights:
         match sighting:
             case IssueSeen(repository=repository, number=number):
                 return await self.issues.follow(repository, number)
+            case IssueGone(repository=repository, number=number):
+                return await self._gone(repository, number)
             case PullSeen(repository=repository, number=number):
                 return await self._pull(repository, number)
             case HeadSeen(repository=repository, sha=sha):
@@ -82,6 +86,16 @@ class Sights:
                 return await self._base(repository, branch)
             case DeploymentSeen(repository=repository, sha=sha):
                 return await self._deployment(repository, sha)
+
+    async def _gone(self, repository: str, number: int) -> str | None:
+        async with connection_of(self.store.pool) as connection:
+            stream = await connection.fetchval(SQL["by_name"], repository, number)
+        if stream is None:
+            return f"{repository}#{number} is no issue of the rig."
+        cancel = c.Cancel("The issue was deleted or moved away on GitHub.", "github")
+        await handle(self.store, stream, cancel, "github")
+        await self.issues.dependents(f"{repository}#{number}", over=True)
+        return None
 
     async def _account(self, account: str) -> str | None:
         if not self.enrolment.owns(account):

@@ -22,6 +22,14 @@ class IssueSeen:
 
 
 @dataclass(frozen=True)
+class IssueGone:
+    """An issue was deleted or moved to another repository; its number here is never given again."""
+
+    repository: str
+    number: int
+
+
+@dataclass(frozen=True)
 class PullSeen:
     repository: str
     number: int
@@ -72,7 +80,7 @@ class AccountSeen:
     account: str
 
 
-WithinRepository = IssueSeen | PullSeen | HeadSeen | BaseSeen | DeploymentSeen
+WithinRepository = IssueSeen | IssueGone | PullSeen | HeadSeen | BaseSeen | DeploymentSeen
 Sighting = WithinRepository | RepositorySeen | AccountSeen
 Payload = dict[str, Any]
 BIGGEST = 2**31 - 1
@@ -126,7 +134,9 @@ def _number(payload: Payload, *path: str) -> int:
 
 
 def _issue(payload: Payload) -> list[Sighting]:
-    found: list[Sighting] = [IssueSeen(_repository(payload), _number(payload, "issue", "number"))]
+    gone = payload.get("action") in ("deleted", "transferred")
+    kind = IssueGone if gone else IssueSeen
+    found: list[Sighting] = [kind(_repository(payload), _number(payload, "issue", "number"))]
     new = _maybe(payload, "changes", "new_repository", "full_name", kind=str)
     number = _maybe(payload, "changes", "new_issue", "number", kind=int)
     return [*found, IssueSeen(new, number)] if new and number and 1 <= number <= BIGGEST else found

@@ -253,6 +253,15 @@ async def test_what_a_killed_process_was_translating_is_taken_over_after_its_lea
     assert await types(pool) == ["ISSUE_APPROVED"]
 
 
+@pytest.mark.parametrize("action", ["deleted", "transferred"])
+async def test_work_on_an_issue_that_is_gone_ends(rig: Rig, pool: Pool, outcomes: Any, action: str) -> None:
+    await rig.labelled()
+    for number in (1, 2):
+        await rig.deliver(about_issue(number) | {"action": action})
+    assert ("ignored", "acme/tally#2 is no issue of the rig.") in await outcomes()
+    assert await types(pool) == ["ISSUE_APPROVED", "ISSUE_CANCELLED"]
+
+
 class TestOutOfOrder:
     async def test_a_merge_by_a_person_is_no_cancellation_when_the_closed_issue_is_told_first(
         self, rig: Rig, pool: Pool, outcomes: Any

@@ -16,6 +16,7 @@ from conductor.translate import (
     BaseSeen,
     DeploymentSeen,
     HeadSeen,
+    IssueGone,
     IssueSeen,
     PullSeen,
     RepositorySeen,
@@ -72,10 +73,11 @@ MORE: list[tuple[str, dict[str, Any], list[Sighting]]] = [
     (
         "issues",
         REPOSITORY
-        | {"issue": {"number": 7}}
+        | {"action": "transferred", "issue": {"number": 7}}
         | {"changes": {"new_repository": {"full_name": "acme/sums"}, "new_issue": {"number": 3}}},
-        [IssueSeen("acme/tally", 7), IssueSeen("acme/sums", 3)],
+        [IssueGone("acme/tally", 7), IssueSeen("acme/sums", 3)],
     ),
+    ("issues", REPOSITORY | {"action": "deleted", "issue": {"number": 7}}, [IssueGone("acme/tally", 7)]),
     (
         "sub_issues",
         REPOSITORY
