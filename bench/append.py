@@ -73,8 +73,9 @@ async def run(quick: bool) -> Result:
 async def opened(url: str) -> AsyncGenerator[Store]:
     """A store as a conductor has it."""
     async with open_pool(url) as pool:
-        store = Store(pool, PostgresWake(pool.execute, uuid4().hex))
-        async with background(store.run()):
+        wake = PostgresWake(pool.execute, uuid4().hex)
+        store = Store(pool, wake)
+        async with background(wake.listen(url)), background(store.run()):
             yield store
 
 
