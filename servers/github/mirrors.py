@@ -16,8 +16,10 @@ from servers.kit.errors import NotFound, TimedOut, Unavailable
 from servers.kit.logs import get
 
 NEEDED = (2, 38)  # the first git whose merge-tree writes trees
-SECONDS = 90.0
+SECONDS = 45.0  # callers wait for a minute
 MAX_PACKS = 100
+KNOWN = 1000
+FILTER = "blob:limit=100k"  # what is larger is fetched where git needs it
 PASSED_ON = ("PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "GIT_SSL_CAINFO")
 log = get(__name__)
 
@@ -32,7 +34,7 @@ class Ran:
 
 
 class Mirrors:
-    """Mirrors of the repositories that are asked about, without the contents of files until git needs them.
+    """Mirrors of the repositories that are asked about, without large files until git needs them.
 
     Args:
         github_url: GitHub as browsers open it.
@@ -46,6 +48,7 @@ class Mirrors:
         self._folder = folder
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._able: bool | None = None
+        self._answers: dict[tuple[str, str, str, str], bool] = {}
 
     async def is_clean_merge(self, repository: str, secret: str, head: str, base: str, merged: str) -> bool:
         """Whether `merged` is `head` with some commit of the branch `base` merged into it, and nothing else.
@@ -56,12 +59,21 @@ class Mirrors:
         """
         if not await self._can():
             return False
+        question = (repository.lower(), head, base, merged)
         async with self._locks[repository.lower()]:
-            mirror = await self._opened(repository)
-            try:
-                return await self._compare(mirror, secret, head, base, merged)
-            finally:
-                await asyncio.to_thread(self._tidy, mirror)
+            if question not in self._answers:
+                mirror = await self._opened(repository)
+                try:
+                    answer = await self._compare(mirror, secret, head, base, merged)
+                except TimedOut:  # too large to be compared: a review anew is better than a merge that never comes
+                    log.warning("a merge cannot be compared in time", repository=repository, merged=merged)
+                    return False
+                finally:
+                    await asyncio.to_thread(self._tidy, mirror)
+                if len(self._answers) >= KNOWN:
+                    self._answers.clear()
+                self._answers[question] = answer
+            return self._answers[question]
 
     def close(self) -> None:
         """Forget every mirror."""
@@ -71,18 +83,17 @@ class Mirrors:
     async def _compare(self, mirror: Path, secret: str, head: str, base: str, merged: str) -> bool:
         tip = f"refs/heads/{base}"
         await self._fetch(mirror, secret, merged, f"+{tip}:{tip}")
-        parents = (await self._git(mirror, "rev-list", "--parents", "-n", "1", merged)).out.split()[1:]
+        tree, *parents = (await self._git(mirror, "log", "-1", "--format=%T %P", merged)).out.split()
         if len(parents) != 2 or parents[0] != head:
             return False
         ancestor = await self._git(mirror, "merge-base", "--is-ancestor", parents[1], tip, secret=secret)
-        tree = await self._git(mirror, "rev-parse", "--verify", f"{merged}^{{tree}}")
         clean = await self._git(mirror, "merge-tree", "--write-tree", head, parents[1], secret=secret)
-        if ancestor.code > 1 or tree.code or clean.code > 1:
-            raise Unavailable(f"git could not compare the commits: {ancestor.err or tree.err or clean.err}"[:500])
-        return ancestor.code == 0 and clean.code == 0 and clean.out.split()[0] == tree.out.strip()
+        if ancestor.code > 1 or clean.code > 1:
+            raise Unavailable(f"git could not compare the commits: {ancestor.err or clean.err}"[:500])
+        return ancestor.code == 0 and clean.code == 0 and clean.out.split()[0] == tree
 
     async def _fetch(self, mirror: Path, secret: str, *what: str) -> None:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none")
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--filter={FILTER}")
         ran = await self._git(mirror, "fetch", *options, "origin", *what, secret=secret)
         if ran.code == 0:
             return
@@ -97,9 +108,11 @@ class Mirrors:
         if not mirror.exists():
             mirror.mkdir(parents=True)
             await self._git(mirror, "init", "--quiet", "--bare", ".")
-            settings = {"url": f"{self._url}/{repository}.git", "promisor": "true", "partialclonefilter": "blob:none"}
-            for name, value in settings.items():
-                await self._git(mirror, "config", f"remote.origin.{name}", value)
+            with (mirror / "config").open("a") as config:  # a repository's name is checked by then
+                url = f"{self._url}/{repository}.git"
+                config.write(
+                    f'[remote "origin"]\n\turl = {url}\n\tpromisor = true\n\tpartialclonefilter = {FILTER}\n'
+                )
         os.utime(mirror)
         return mirror
 
