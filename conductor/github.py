@@ -15,7 +15,6 @@ from conductor.text import all_storable
 from servers.kit.client import ToolClient
 from servers.kit.errors import NotFound
 
-
 PAGE = 500
 CHANGES_KEPT = 32
 
@@ -190,9 +189,9 @@ class GitHubServer:
         found: list[int] = []
         while True:
             page = {"labels": [label], "state": "open", "limit": PAGE, "skip": len(found)}
-            numbers = [issue["number"] for issue in rows(await self._call("list_issues", repository=repository, **page))]
-            found += numbers
-            if len(numbers) < PAGE:
+            answer = await self._call("list_issues", repository=repository, **page)
+            found += [issue["number"] for issue in rows(answer)]
+            if len(rows(answer)) < PAGE:
                 return found
 
     async def open_pulls(self, repository: str) -> dict[str, int]:
@@ -286,7 +285,9 @@ class GitHubServer:
         await self._call("enqueue_pull_request", repository=repository, number=number, head_sha=head)
 
     async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool:
-        answer = await self._call("is_clean_merge", repository=repository, head_sha=head, base=base, merged_sha=merged)
+        answer = await self._call(
+            "is_clean_merge", repository=repository, head_sha=head, base=base, merged_sha=merged
+        )
         return bool(answer["clean"])
 
     async def _call(self, tool: str, **arguments: Any) -> Any:

@@ -18,8 +18,7 @@ async def problems(pool: Pool) -> list[str]:
         Unavailable: The database cannot be reached.
     """
     async with connection_of(pool) as connection:
-        seen = await connection.fetchrow(SQL["tail"], TAIL)
-    assert seen is not None
+        [seen] = await connection.fetch(SQL["tail"], TAIL)
     said = {
         "missing": "{} positions are missing among the newest events.",
         "behind": "{} issues are not projected up to their newest event; `rig replay` names them.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from conductor import commands as c
@@ -109,7 +110,7 @@ def test_a_failure_asks_a_person_once_and_a_later_try_settles_it(
     assert (told, issue.status, issue.escalation, issue.brake) == (types, "escalated", words, "deployment")
     again, told = see(issue, failure)
     assert (again, told) == (issue, [])
-    tried = tuple(type(one)(**{n: getattr(one, n) for n in one.__struct_fields__} | {"id": 9}) for one in EVERYTHING)
+    tried = [msgspec.structs.replace(one, id=9) for one in EVERYTHING]
     settled, told = see(issue, failure, *tried)
     assert (settled.status, settled.escalation, told[-2:]) == ("done", "", ["VERIFIED", "ISSUE_DONE"])
 
