@@ -18,8 +18,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OPEN = 3  # issues of a repository, which may all be in work
 EVENTS = """
     INSERT INTO events (position, stream, version, type, data, actor, occurred_at)
-    SELECT last + n, format('issue-%s-%s', $1 + n / 3, $1 * 3 + n), 1, 'ISSUE_APPROVED', $3::jsonb, 'ada', now()
-    FROM generate_series(0, $2::bigint - 1) AS n, (SELECT coalesce(max(position), 0) + 1 AS last FROM events) AS log
+    SELECT last + n, format('issue-%s-%s', repository, number), 1, 'ISSUE_APPROVED',
+           $3::jsonb || jsonb_build_object(
+               'repository_id', repository, 'number', number, 'repository', 'acme/tally-' || repository), 'ada', now()
+    FROM (SELECT n, $1 + n / 3 AS repository, $1 * 3 + n AS number FROM generate_series(0, $2::bigint - 1) AS n) AS m,
+         (SELECT coalesce(max(position), 0) + 1 AS last FROM events) AS log
 """
 ISSUES = """
     INSERT INTO issues

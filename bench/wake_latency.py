@@ -86,8 +86,8 @@ async def _opened(stack: AsyncExitStack, folder: Path, database: str) -> Bench:
         "RIG_GITHUB_TOKEN": TOKEN,
         "RIG_LOG_LEVEL": "WARNING",
     }
-    await stack.enter_async_context(_serving("conductor", f"{conductor}/readyz", settings))
-    await stack.enter_async_context(_serving("github", f"{github}/readyz", for_github))
+    await stack.enter_async_context(serving("conductor", f"{conductor}/readyz", settings))
+    await stack.enter_async_context(serving("github", f"{github}/readyz", for_github))
     http = await stack.enter_async_context(httpx2.AsyncClient(base_url=conductor, trust_env=False, timeout=30))
     agent = key.issue("dev-e-python", "dev", HOUR)
     caller = await stack.enter_async_context(tool_caller(f"{conductor}/mcp/conductor", agent))
@@ -141,8 +141,8 @@ def _delivery(number: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _serving(server: str, ready: str, settings: dict[str, str]) -> AsyncGenerator[None]:
-    """A server as a process of its own, as in a cluster.
+async def serving(server: str, ready: str, settings: dict[str, str]) -> AsyncGenerator[int]:
+    """A server as a process of its own, as in a cluster; its id.
 
     Raises:
         RuntimeError: It ended instead; the message has what it said.
@@ -162,7 +162,7 @@ async def _serving(server: str, ready: str, settings: dict[str, str]) -> AsyncGe
                         said.seek(0)
                         raise RuntimeError(f"{server} did not start: {said.read()[-2000:].decode(errors='replace')}")
                     await asyncio.sleep(0.1)
-            yield
+            yield process.pid
         finally:
             if process.returncode is None:
                 process.terminate()
