@@ -34,6 +34,7 @@ class Postbox:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._waiting: asyncio.Queue[Posted] = asyncio.Queue()
+        self._fresh = asyncio.Event()
 
     async def keep(self, guid: str, event: str, body: bytes) -> bool:
         """Have a delivery on the disk; False where its GUID was there already.
@@ -48,6 +49,18 @@ class Postbox:
 
     async def run(self) -> None:
         """Write for ever; whatever comes during a write goes into the next."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell())
+            await self._write()
+
+    async def _tell(self) -> None:
+        """Wake who translates, beside the next write and not before it."""
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            await self.store.wake.publish(DELIVERIES)
+
+    async def _write(self) -> None:
         while True:
             batch = [await self._waiting.get()]
             size = len(batch[0].body)
@@ -81,7 +94,7 @@ class Postbox:
             if not posted.kept.done():
                 posted.kept.set_result(posted.guid in fresh)
             fresh.discard(posted.guid)  # the same GUID twice in a batch is new once
-        await self.store.wake.publish(DELIVERIES)
+        self._fresh.set()
 
 
 def _fail(batch: list[Posted], error: RigError) -> None:
