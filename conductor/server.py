@@ -222,6 +222,7 @@ async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     _, state = await desk.store.load(stream)
     place = (await places_of(desk.pool, [stream])).get(stream)
     reasons = views.waits_for(state, place) + await views.paused(desk.pool, state)
+    reasons += await views.crowded(desk.pool, state, desk.store.limits.open_issues)
     text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
     return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())
 

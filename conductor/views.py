@@ -194,6 +194,16 @@ async def paused(pool: Pool, issue: Issue) -> list[str]:
     return [f"{row['scope']} is paused by {row['by']}: {row['reason'] or 'no reason given'}." for row in rows]
 
 
+async def crowded(pool: Pool, issue: Issue, limit: int) -> list[str]:
+    """That the repository of an issue nobody began has `limit` issues in work already, as a sentence; critical too."""
+    work = offer(issue)
+    if work is None or work.kind != "implement":
+        return []
+    async with connection_of(pool) as connection:
+        busy = await connection.fetchval(SQL["in_work"], issue.repository_id)
+    return [f"{issue.repository} has {busy} issues in work, its limit."] if busy >= limit else []
+
+
 def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
     """Why the issue does not go on by itself, in sentences; the page, the tool and the status say the same.
 

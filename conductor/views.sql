@@ -66,6 +66,10 @@ SELECT scope, by, reason, since FROM pauses
 WHERE scope IN ('rig', lower($1), 'agent:' || lower($2)) OR ($3 AND scope LIKE 'agent:%')
 ORDER BY since
 
+-- :name in_work
+-- How many issues of a repository are in work.
+SELECT count(*)::int FROM issues WHERE in_work AND repository_id = $1
+
 -- :name send_message
 -- Keeps a message for its recipient.
 INSERT INTO messages (sender, recipient, text) VALUES ($1, $2, $3) RETURNING id, sender, text, sent_at

@@ -23,6 +23,7 @@ from conductor.limits import Limits
 from conductor.records import Append, ClaimRequest
 from conductor.replay import differences
 from conductor.store import Store
+from conductor.views import crowded
 from servers.kit.database import Pool, open_pool
 from servers.kit.wake import LocalWake, background
 from tests.conductor.samples import observed
@@ -93,6 +94,13 @@ async def test_critical_issues_wait_like_the_others(strict: Store) -> None:
     await claim(strict, *(somebody() for _ in range(LIMIT)))
     await handle(strict, issues[-1].stream, c.Prioritize("critical", "ada"), "ada")
     assert await claim(strict, somebody()) == []
+
+
+async def test_what_a_full_repository_makes_wait_says_so(strict: Store) -> None:
+    *_, last = await queue(strict, 1, LIMIT + 1)
+    assert await crowded(strict.pool, last, LIMIT) == []
+    await claim(strict, *(somebody() for _ in range(LIMIT)))
+    assert await crowded(strict.pool, last, LIMIT) == ["acme/tally-1 has 3 issues in work, its limit."]
 
 
 async def test_a_person_may_take_an_issue_of_a_full_repository(strict: Store) -> None:
