@@ -195,7 +195,7 @@ async def paused(pool: Pool, issue: Issue) -> list[str]:
 
 
 async def crowded(pool: Pool, issue: Issue, limit: int) -> list[str]:
-    """That the repository of an issue nobody began has `limit` issues in work already, as a sentence; critical too."""
+    """That the repository of new work, critical or not, has `limit` issues in work already, as a sentence."""
     work = offer(issue)
     if work is None or work.kind != "implement":
         return []
