@@ -62,7 +62,7 @@ def evicted(base: str) -> str:
 
 def overtaken(base: str, times: int) -> str:
     """Others push to the base faster than CI runs."""
-    return f"{base} moved on {times} times while CI ran at the updated branch. Hold other pushes, or merge it by hand."
+    return f"{base} moved on {times} times while CI ran at the branch. Hold other pushes, or merge it by hand."
 
 
 def review(agent: str, summary: str, head: str) -> str:

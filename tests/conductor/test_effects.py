@@ -24,6 +24,7 @@ from tests.fixtures_waiting import Eventually
 
 STREAM = f"issue-{REPOSITORY_ID}-1"
 AWAY = Unavailable("GitHub is away.")
+HELD = "The label `do-not-merge` holds it; remove it to go on."
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ class TestMerging:
     @pytest.mark.parametrize(
         ("changes", "status", "words"),
         [
-            ({"labels": ["do-not-merge"]}, "ready_to_merge", ["The label `do-not-merge` holds it."]),
+            ({"labels": ["do-not-merge"]}, "ready_to_merge", [HELD]),
             ({"head_sha": NEXT_HEAD, "checks_state": "pending"}, "in_review", []),
             ({"checks_state": "failure"}, "changes_requested", []),
         ],
