@@ -129,7 +129,7 @@ _repositories = count(1)
 
 
 def projected(store: Store) -> Work:
-    """Each caller changes an issue of its own; every second change leaves an effect in the outbox."""
+    """Each caller changes an issue of its own; one effect for two events, as in an issue's life."""
     repository, issues = next(_repositories), dict[int, tuple[int, Issue]]()
     head = "a" * 40
 
@@ -139,7 +139,7 @@ def projected(store: Store) -> Work:
             approved(repository, caller + 1)
             if version == 0
             else MergeGateWaiting(head=head, reasons=["CI runs."])
-            if version % 2
+            if version % 4 == 0
             else IssuePrioritized(priority="high", by="ada")
         )
         after = msgspec.structs.replace(fold([event], issue), status="ready_to_merge")
