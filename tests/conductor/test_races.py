@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from conductor.events import MessageSent
-from conductor.records import Append, ClaimRequest
+from conductor.records import Append, ClaimRequest, Recorded
 from conductor.replay import differences
 from conductor.store import Store
 from servers.kit.database import Pool, open_pool
@@ -21,6 +22,7 @@ from servers.kit.wake import LocalWake, background
 from tests.conductor.conftest import Approve, Claimable
 from tests.conductor.serving import Rig
 from tests.fixtures_postgres import Databases
+from tests.fixtures_waiting import Eventually
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CUT = """
@@ -164,3 +166,27 @@ async def test_a_writer_whose_idle_connection_was_cut_goes_on(
     await store.append(said("agent-x", "before"))
     await databases.disconnect(database_url)
     assert (await until_available(lambda: store.append(said("agent-x", "after")))).version == 2
+
+
+async def test_a_writer_that_is_killed_leaves_no_gap_and_holds_nobody_up(
+    store: Store, database_url: str, eventually: Eventually
+) -> None:
+    command = (sys.executable, "-m", "bench.feed", database_url, "killed", "8", "1000000")
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+
+    async def written() -> bool:
+        assert process.returncode is None
+        return len(await store.read_after(50)) > 0
+
+    await eventually(written)
+    beside = asyncio.gather(*(store.append(said(f"agent-{n}", "beside")) for n in range(20)))
+    process.kill()
+    await process.wait()
+    await beside
+    assert (await store.append(said("agent-x", "after"))).version == 1
+    log: list[Recorded] = []
+    while page := await store.read_after(log[-1].position if log else 0):
+        log += page
+    assert [event.position for event in log] == list(range(1, len(log) + 1))
+    lengths = Counter(event.stream for event in log)
+    assert all(event.version <= lengths[event.stream] for event in log)
