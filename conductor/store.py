@@ -26,7 +26,7 @@ from servers.kit.wake import Wake
 EVENTS, ASSIGNMENTS, EFFECTS = "events", "assignments", "effects"
 COMMIT_SECONDS = 30
 AWAY_SECONDS = 0.5
-ANNOUNCE_SECONDS = 0.005  # other processes hear at most so often, for each time costs the database a transaction
+ANNOUNCE_SECONDS = 0.02  # other processes hear at most so often, for each time costs the database a transaction
 MOST = 500  # in one transaction
 log = get(__name__)
 
