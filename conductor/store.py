@@ -28,6 +28,8 @@ COMMIT_SECONDS = 30
 AWAY_SECONDS = 0.5
 ANNOUNCE_SECONDS = 0.02  # other processes hear at most so often, for each time costs the database a transaction
 MOST = 500  # in one transaction
+WRITERS = 2  # one prepares and settles while the database works for the other
+LARGE = 16  # a batch worth halving
 log = get(__name__)
 
 Reply = TypeVar("Reply")
@@ -75,7 +77,7 @@ class Store:
         self.limits = limits or Limits()
         self._waiting: list[_Appending | _Claiming] = []
         self._arrived = asyncio.Event()
-        self._kept = Kept(pool, SQL["define_append"])
+        self._idle = 0
         self._topics: set[str] = set()
         self._to_announce = asyncio.Event()
 
@@ -136,51 +138,63 @@ class Store:
 
     async def run(self) -> None:
         """Commit batches for ever; whatever waits when a commit ends goes into the next."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._announcing())
+            for _ in range(WRITERS):
+                group.create_task(self._writing(Kept(self.pool, SQL["define_append"])))
+
+    async def _writing(self, kept: Kept) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._announcing())
-                while True:
+            while True:
+                self._idle += 1
+                while not self._waiting:
+                    self._arrived.clear()
                     await self._arrived.wait()
-                    batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                    if not self._waiting:
-                        self._arrived.clear()
-                    if live := [waiting for waiting in batch if not waiting.reply.done()]:
-                        await self._commit_or_split(live)
+                self._idle -= 1
+                if live := [waiting for waiting in self._take() if not waiting.reply.done()]:
+                    await self._commit_or_split(kept, live)
         finally:
-            await self._kept.drop()
+            await kept.drop()
+
+    def _take(self) -> list[_Appending | _Claiming]:
+        """The next batch; half of a large one where another writer is free, which is sent while this one commits."""
+        waiting = len(self._waiting)
+        size = min(waiting // 2 if self._idle and waiting > LARGE else waiting, MOST)
+        batch, self._waiting = self._waiting[:size], self._waiting[size:]
+        return batch
 
     def _enqueue(self, waiting: _Appending | _Claiming) -> None:
         self._waiting.append(waiting)
         self._arrived.set()
 
-    async def _commit_or_split(self, items: list[_Appending | _Claiming]) -> None:
+    async def _commit_or_split(self, kept: Kept, items: list[_Appending | _Claiming]) -> None:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._commit(items)
+                await self._commit(kept, items)
         except (*AWAY, Unavailable) as error:
-            await self._kept.drop()
+            await kept.drop()
             _fail(items, Unavailable(f"The database broke off ({error}). Try again."))
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            await self._split(items, InvalidInput(f"The database refuses the event: {error}"))
+            await self._split(kept, items, InvalidInput(f"The database refuses the event: {error}"))
         except Exception:
             log.exception("a batch failed", size=len(items))
-            await self._kept.drop()
-            await self._split(items, RigError("The event could not be written; the log says why."))
+            await kept.drop()
+            await self._split(kept, items, RigError("The event could not be written; the log says why."))
 
-    async def _split(self, items: list[_Appending | _Claiming], error: RigError) -> None:
+    async def _split(self, kept: Kept, items: list[_Appending | _Claiming], error: RigError) -> None:
         """One bad event must not take the others with it: each for itself, and the last one fails."""
         if len(items) == 1:
             _fail(items, error)
             return
         for item in items:
-            await self._commit_or_split([item])
+            await self._commit_or_split(kept, [item])
 
-    async def _commit(self, items: list[_Appending | _Claiming]) -> None:
+    async def _commit(self, kept: Kept, items: list[_Appending | _Claiming]) -> None:
         appending = [item for item in items if isinstance(item, _Appending)]
         claiming = [item for item in items if isinstance(item, _Claiming)]
         batch = Batch()
         placed = [batch.add(item.append, item.rows) for item in appending]
-        claimed = await self._write(batch, [item.request for item in claiming])
+        claimed = await self._write(kept, batch, [item.request for item in claiming])
         self._announce(batch)
         for item, place in zip(appending, placed, strict=True):
             self._settle_or_wait(item, batch.outcome(item.append, place))
@@ -190,8 +204,8 @@ class Store:
             else:
                 self._enqueue(item)
 
-    async def _write(self, batch: Batch, requests: list[ClaimRequest]) -> dict[int, Outcome]:
-        connection = await self._kept.get()
+    async def _write(self, kept: Kept, batch: Batch, requests: list[ClaimRequest]) -> dict[int, Outcome]:
+        connection = await kept.get()
         if not requests and batch.plain:
             await batch.write_events(connection)
             return {}
