@@ -140,7 +140,7 @@ class Store:
         """Commit batches for ever; whatever waits when a commit ends goes into the next."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announcing())
-            for _ in range(WRITERS):
+            for _ in range(min(WRITERS, self.pool.get_max_size())):
                 group.create_task(self._writing(Kept(self.pool, SQL["define_append"])))
 
     async def _writing(self, kept: Kept) -> None:
