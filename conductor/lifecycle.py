@@ -26,6 +26,11 @@ NEUTRAL = frozenset(
     }
 )  # fmt: skip
 
+_DEPLOYMENT = (
+    "DEPLOYED_STAGING", "SMOKE_PASSED", "SMOKE_FAILED", "E2E_PASSED", "E2E_FAILED", "DEPLOYED_PRODUCTION",
+)  # fmt: skip
+_DEPLOYING: dict[Status, Status] = {"merging": "deploying", "deploying": "deploying", "escalated": "escalated"}
+
 _STEPS: dict[str, dict[Status, Status]] = {
     "ISSUE_APPROVED": {"new": "queued", "cancelled": "queued", "done": "queued"},
     "ISSUE_BLOCKED": {"queued": "blocked", "blocked": "blocked"},
@@ -74,10 +79,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     "MERGE_GATE_WAITING": {"ready_to_merge": "ready_to_merge", "merging": "ready_to_merge"},
     "MERGE_GATE_PASSED": {"ready_to_merge": "merging"},
     "MERGED": {**dict.fromkeys((*_WITH_PULL_REQUEST, "blocked"), "deploying"), "cancelled": "cancelled"},
-    **dict.fromkeys(
-        ("DEPLOYED_STAGING", "SMOKE_PASSED", "SMOKE_FAILED", "E2E_PASSED", "E2E_FAILED", "DEPLOYED_PRODUCTION"),
-        {"merging": "deploying", "deploying": "deploying", "escalated": "escalated"},
-    ),
+    **{event: _DEPLOYING for event in _DEPLOYMENT},
     "VERIFIED": {"deploying": "deploying", "escalated": "deploying"},
     "REPOSITORY_RENAMED": {status: status for status in get_args(Status) if status != "new"},
     "ISSUE_DONE": {"merging": "done", "deploying": "done", "blocked": "done"},
