@@ -79,7 +79,7 @@ _STEPS: dict[str, dict[Status, Status]] = {
     "MERGE_GATE_WAITING": {"ready_to_merge": "ready_to_merge", "merging": "ready_to_merge"},
     "MERGE_GATE_PASSED": {"ready_to_merge": "merging"},
     "MERGED": {**dict.fromkeys((*_WITH_PULL_REQUEST, "blocked"), "deploying"), "cancelled": "cancelled"},
-    **{event: _DEPLOYING for event in _DEPLOYMENT},
+    **dict.fromkeys(_DEPLOYMENT, _DEPLOYING),
     "VERIFIED": {"deploying": "deploying", "escalated": "deploying"},
     "REPOSITORY_RENAMED": {status: status for status in get_args(Status) if status != "new"},
     "ISSUE_DONE": {"merging": "done", "deploying": "done", "blocked": "done"},
