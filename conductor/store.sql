@@ -126,7 +126,7 @@ ON CONFLICT DO NOTHING
 -- The oldest offered work of highest priority for each profile of claimers, who of them may have it, and how many
 -- more issues of its repository may be in work: at most $3. Work preferred for somebody waits $2 for him; the
 -- repositories $4 take no new issue; at most $5 for each role of a profile.
-SELECT p.profile, i.version, i.data, i.agents, i.room
+SELECT p.profile, i.version, i.data::text, i.agents, i.room
 FROM jsonb_to_recordset($1::jsonb) AS p(
     profile int, agents text[], alone boolean[], roles text[], stacks text[], kinds text[], stream text,
     capped boolean
@@ -162,7 +162,7 @@ ORDER BY p.profile, i.priority, i.created_at
 
 -- :name held
 -- What these instances hold already.
-SELECT c.agent, c.instance, i.version, i.data
+SELECT c.agent, c.instance, i.version, i.data::text
 FROM claims c JOIN issues i USING (stream)
 WHERE (c.agent, c.instance) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 
