@@ -9,6 +9,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 export PATH := $(BIN):$(PATH)
+# Test workers have to collect the same tests in the same order.
+export PYTHONHASHSEED := 0
 export npm_config_audit := false
 export npm_config_fund := false
 export npm_config_update_notifier := false
