@@ -16,10 +16,10 @@ import msgspec
 from bench import event_stores
 from bench.common import Result, Round, Server, at_least, durable, hammer, interleaved, ratio, result
 from conductor.events import IssueApproved, IssuePrioritized, MergeGateWaiting, MessageSent
-from conductor.evolve import fold
-from conductor.issue import Issue
-from conductor.records import Append
-from conductor.store import Store
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue
+from conductor.store.records import Append
+from conductor.store.writer import Store
 from servers.kit.database import open_pool
 from servers.kit.wake import PostgresWake, background
 

@@ -9,9 +9,9 @@ from itertools import count
 import msgspec
 
 from bench.append import approved
-from conductor.evolve import fold
-from conductor.records import Append, ClaimRequest, rows_of
-from conductor.store import Store
+from conductor.issues.evolve import fold
+from conductor.store.records import Append, ClaimRequest, rows_of
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

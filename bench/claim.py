@@ -15,9 +15,9 @@ from bench import work_queues
 from bench.append import opened, plain
 from bench.backlog import claiming, fill
 from bench.common import Result, Round, Server, Target, at_least, at_most, durable, hammer, interleaved, ratio, result
-from conductor import commands as c
 from conductor.handler import handle
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.store.writer import Store
 
 NAME = "claim"
 SENTENCE = "Issues claimed by 64 waiting claimers, each once, with event, projection and outbox"

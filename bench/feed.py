@@ -16,8 +16,8 @@ from bench.append import opened
 from bench.common import Result, at_most, durable, result
 from bench.common import run as execute
 from conductor.events import MessageSent
-from conductor.records import Append, Recorded
-from conductor.store import Store
+from conductor.store.records import Append, Recorded
+from conductor.store.writer import Store
 
 NAME = "feed"
 SENTENCE = "Events that a reader follows in order while 8 writers in 3 processes append: none skipped, none twice"

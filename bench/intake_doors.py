@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from conductor import intake
-from conductor.intake import Intake
-from conductor.postbox import Postbox
-from conductor.store import Store
+from conductor.intake import door as intake
+from conductor.intake.door import Intake
+from conductor.intake.postbox import Postbox
+from conductor.store.writer import Store
 from servers.kit.database import open_pool
 from servers.kit.serve import settle
 from servers.kit.wake import PostgresWake, background

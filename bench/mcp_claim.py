@@ -19,8 +19,8 @@ import httpx2
 from bench.append import NOW, approved, opened
 from bench.common import Result, Round, at_least, at_most, durable, hammer, interleaved, ratio, result
 from bench.tool_calls import ToolCaller, tool_caller
-from conductor.evolve import fold
-from conductor.records import Append
+from conductor.issues.evolve import fold
+from conductor.store.records import Append
 from rig.demo.stage import free_ports
 from servers.kit.auth import SigningKey
 

@@ -20,9 +20,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bench.common import Result, Round, Server, at_least, durable, interleaved, result
-from conductor.announce import Announcer
-from conductor.limits import Limits
-from conductor.store import Store
+from conductor.dispatch.announce import Announcer
+from conductor.issues.limits import Limits
+from conductor.store.writer import Store
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool, load_queries, open_pool
 from servers.kit.wake import LocalWake

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from bench.append import approved
 from bench.common import Result, Round, at_least, durable, interleaved, ratio, result
 from conductor.events import Event, IssueAssigned, IssueUnassigned, WorkStarted
-from conductor.records import encode
-from conductor.replay import PAGE, SQL, rebuild
+from conductor.store.records import encode
+from conductor.store.replay import PAGE, SQL, rebuild
 from servers.kit.database import Pool, open_pool
 
 NAME = "replay"

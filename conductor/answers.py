@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from conductor.dispatch import feedback_of
+from conductor.dispatch.claims import feedback_of
 from conductor.events import Kind, Priority
-from conductor.issue import Issue, Status
+from conductor.issues.issue import Issue, Status
 from servers.kit.tools import Claim
 
 

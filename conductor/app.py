@@ -12,27 +12,28 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from conductor import intake, resources, rest, vitals
-from conductor.announce import Announcer
+from conductor import resources, rest, vitals
 from conductor.desk import Desk
-from conductor.dispatch import Dispatch
-from conductor.effects import Effects
-from conductor.gate import Policy
+from conductor.dispatch.announce import Announcer
+from conductor.dispatch.claims import Dispatch
+from conductor.dispatch.watch import Watch, reviewers
+from conductor.effects.runner import Effects
 from conductor.github import GitHub, GitHubServer
-from conductor.intake import Intake
-from conductor.leader import led
-from conductor.postbox import Postbox
-from conductor.reconcile import Reconciler
-from conductor.replay import keep_current
+from conductor.intake import door as intake
+from conductor.intake.door import Intake
+from conductor.intake.postbox import Postbox
+from conductor.intake.reconcile import Reconciler
+from conductor.intake.sight import Sights
+from conductor.intake.sight_issue import Readiness
+from conductor.intake.translation import Translation
+from conductor.merge.gate import Policy
 from conductor.retention import Retention
 from conductor.server import tools
 from conductor.settings import ConductorSettings
-from conductor.sight import Sights
-from conductor.sight_issue import Readiness
-from conductor.store import Store, connection_of
-from conductor.translation import Translation
+from conductor.store.leader import led
+from conductor.store.replay import keep_current
+from conductor.store.writer import Store, connection_of
 from conductor.vitals import Vitals
-from conductor.watch import Watch, reviewers
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character, load_all
 from servers.kit.client import tool_client

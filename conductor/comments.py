@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conductor.issue import READY_LABEL, Issue
-from conductor.snapshot import Snapshot
+from conductor.issues.issue import READY_LABEL, Issue
+from conductor.merge.snapshot import Snapshot
 
 STATUS_CONTEXT = "rig/merge-gate"
 UNLABELLED = "The label agent-ready was removed."

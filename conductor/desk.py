@@ -10,15 +10,15 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 
-from conductor.dispatch import Dispatch
-from conductor.effects import Effects
-from conductor.intake import Intake
-from conductor.postbox import Postbox
-from conductor.reconcile import Reconciler
-from conductor.store import Store
-from conductor.translation import Translation
+from conductor.dispatch.claims import Dispatch
+from conductor.dispatch.watch import Watch
+from conductor.effects.runner import Effects
+from conductor.intake.door import Intake
+from conductor.intake.postbox import Postbox
+from conductor.intake.reconcile import Reconciler
+from conductor.intake.translation import Translation
+from conductor.store.writer import Store
 from conductor.vitals import Vitals
-from conductor.watch import Watch
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character
 from servers.kit.database import Pool

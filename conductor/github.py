@@ -8,9 +8,9 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from conductor.comments import STATUS_CONTEXT
-from conductor.deployments import Rollout
 from conductor.events import Comment
-from conductor.snapshot import Change, Content, Snapshot
+from conductor.merge.deployments import Rollout
+from conductor.merge.snapshot import Change, Content, Snapshot
 from conductor.text import all_storable
 from servers.kit.client import ToolClient
 from servers.kit.errors import NotFound

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from conductor.commands import Command
-from conductor.decide import decide
 from conductor.events import Event
-from conductor.evolve import fold
-from conductor.issue import Issue
-from conductor.places import leave
-from conductor.records import Answer, Append
-from conductor.store import SQL, Store, connection_of
+from conductor.issues.commands import Command
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue
+from conductor.merge.places import leave
+from conductor.store.records import Answer, Append
+from conductor.store.writer import SQL, Store, connection_of
 from servers.kit.database import Connection
 from servers.kit.errors import Conflict, InvalidInput
 

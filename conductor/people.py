@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, Field
 
-from conductor import commands as c
 from conductor import events as e
 from conductor.answers import Progress
 from conductor.desk import DeskDep
-from conductor.dispatch import SQL
+from conductor.dispatch.claims import SQL
 from conductor.handler import answered
 from conductor.handler import record as append
-from conductor.store import ASSIGNMENTS, EVENTS, connection_of
+from conductor.issues import commands as c
+from conductor.store.writer import ASSIGNMENTS, EVENTS, connection_of
 from conductor.toolbox import PEOPLE, IssueArg, Short, Text, once, run, tools
 from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.tools import DESTRUCTIVE, WRITE, CallerDep

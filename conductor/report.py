@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from conductor import commands as c
 from conductor.answers import Progress
 from conductor.desk import Desk
 from conductor.events import TokenUsage
 from conductor.handler import record
+from conductor.issues import commands as c
 from conductor.text import all_storable, storable
 from conductor.toolbox import held, once, run
 from conductor.views import write_log

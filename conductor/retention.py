@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from conductor.store import Store, connection_of
+from conductor.store.writer import Store, connection_of
 from servers.kit.database import Pool, load_queries
 from servers.kit.errors import Unavailable
 from servers.kit.logs import get

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from mcp.server.auth.middleware.auth_context import get_access_token
 from pydantic import BaseModel, Field
 
-from conductor import commands as c
 from conductor import people, views
 from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment
 from conductor.desk import Desk, DeskDep
-from conductor.dispatch import kinds_for
+from conductor.dispatch.claims import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
-from conductor.places import places_of
+from conductor.issues import commands as c
+from conductor.merge.places import places_of
 from conductor.report import ReportType, report
 from conductor.text import Storable
 from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, once, run, tools

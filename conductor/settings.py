@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from conductor.limits import Limits
+from conductor.issues.limits import Limits
+from conductor.merge.train import MergeTrain
 from conductor.retention import Ages
-from conductor.train import MergeTrain
 from servers.kit.settings import RigSettings
 
 

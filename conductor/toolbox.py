@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from conductor.answers import Progress
-from conductor.commands import Command
 from conductor.desk import Desk
 from conductor.handler import Once, digest, handle
-from conductor.issue import Issue
+from conductor.issues.commands import Command
+from conductor.issues.issue import Issue
 from conductor.text import Storable
 from servers.kit.auth import Role
 from servers.kit.tools import Caller, Claim, Toolbox

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from conductor import blocked
 from conductor.comments import person_needed
-from conductor.issue import Issue, offer
-from conductor.places import places_of
-from conductor.store import connection_of
-from conductor.train import Place, in_train
+from conductor.issues import blocked
+from conductor.issues.issue import Issue, offer
+from conductor.merge.places import places_of
+from conductor.merge.train import Place, in_train
+from conductor.store.writer import connection_of
 from servers.kit.database import Connection, Pool, load_queries
 from servers.kit.errors import NotFound
 

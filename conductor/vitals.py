@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from conductor.announce import Announcer
-from conductor.health import problems
-from conductor.store import connection_of
+from conductor.dispatch.announce import Announcer
+from conductor.store.health import problems
+from conductor.store.writer import connection_of
 from servers.kit.database import Pool, load_queries
 from servers.kit.errors import RigError
 from servers.kit.wake_valkey import AWAY

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agents.settings import AgentSettings
-from conductor.lifecycle import diagram
+from conductor.issues.lifecycle import diagram
 from conductor.server import tools as conductor_tools
 from conductor.settings import ConductorSettings
 from rig.cli.access import ClientSettings
@@ -120,8 +120,8 @@ def _cell(text: str) -> str:
 def _lifecycle() -> str:
     return (
         "# The lifecycle of an issue\n\n"
-        "Made from the table in `conductor/lifecycle.py`; whatever is not in the table is refused. Events that leave "
-        f"the status where it is are not drawn.\n\n```mermaid\n{diagram()}\n```\n"
+        "Made from the table in `conductor/issues/lifecycle.py`; whatever is not in the table is refused. Events "
+        f"that leave the status where it is are not drawn.\n\n```mermaid\n{diagram()}\n```\n"
     )
 
 

@@ -41,7 +41,7 @@ def list_issues(
 def _require_state(state: str | None) -> None:
     from typing import get_args
 
-    from conductor.issue import Status
+    from conductor.issues.issue import Status
 
     if state is not None and state not in get_args(Status):
         raise InvalidInput(f"There is no state {state}; there are {', '.join(get_args(Status))}.")

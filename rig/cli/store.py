@@ -76,7 +76,7 @@ def _require_log() -> None:
 
 
 def _show_past(moment: datetime, json: bool) -> None:
-    from conductor.replay import as_of
+    from conductor.store.replay import as_of
 
     issues = _with_pool(lambda pool: as_of(pool, moment))
     rows = [{"issue": i.key, "state": i.status, "attempt": i.attempt, "title": i.title} for i in issues]
@@ -87,7 +87,7 @@ def _show_past(moment: datetime, json: bool) -> None:
 
 
 def _replay_deliveries(since: datetime | None, json: bool) -> None:
-    from conductor.translation import replay
+    from conductor.intake.translation import replay
 
     replayed = _with_pool(lambda pool: replay(pool, since))
     if json:
@@ -111,7 +111,7 @@ def retention(json: Annotated[bool, typer.Option("--json", help="Print JSON")] =
 
 
 def _rebuild(json: bool) -> None:
-    from conductor.replay import rebuild
+    from conductor.store.replay import rebuild
 
     count = _with_pool(rebuild)
     if json:
@@ -121,7 +121,7 @@ def _rebuild(json: bool) -> None:
 
 
 def _compare(json: bool) -> None:
-    from conductor.replay import differences
+    from conductor.store.replay import differences
 
     async def found(pool: Pool) -> list[str]:
         return [difference async for difference in differences(pool)]

@@ -11,9 +11,9 @@ import pytest
 
 from conductor.events import Priority
 from conductor.handler import handle
-from conductor.issue import Issue, stream_of
-from conductor.limits import Limits
-from conductor.store import Store
+from conductor.issues.issue import Issue, stream_of
+from conductor.issues.limits import Limits
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background
 from tests.conductor.memory_github import MemoryGitHub

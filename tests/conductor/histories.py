@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from conductor import commands as c
-from conductor.decide import decide
-from conductor.evolve import fold
-from conductor.issue import Issue
-from conductor.snapshot import Check
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue
+from conductor.merge.snapshot import Check
 from tests.conductor.samples import HEAD, NEXT_HEAD, observed, pull_request
 
 DEV, REVIEWER = "dev-e", "review-e"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from conductor.commands import Assign
-from conductor.effects import Effects
-from conductor.gate import Policy
+from conductor.effects.runner import Effects
 from conductor.github import SeenOther
 from conductor.handler import handle
-from conductor.issue import Issue, stream_of
-from conductor.sight import Sights
-from conductor.sight_issue import Readiness
-from conductor.store import Store
-from conductor.translate import IssueSeen
+from conductor.intake.sight import Sights
+from conductor.intake.sight_issue import Readiness
+from conductor.intake.translate import IssueSeen
+from conductor.issues.commands import Assign
+from conductor.issues.issue import Issue, stream_of
+from conductor.merge.gate import Policy
+from conductor.store.writer import Store
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
 

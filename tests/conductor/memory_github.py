@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from conductor.deployments import Rollout
 from conductor.events import Comment
 from conductor.github import Labeller, SeenChanges, SeenDelivery, SeenIssue, SeenRelations, SeenRepository
-from conductor.snapshot import Snapshot
+from conductor.merge.deployments import Rollout
+from conductor.merge.snapshot import Snapshot
 from servers.kit.errors import Conflict, NotFound
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conductor import commands as c
-from conductor.issue import Issue
-from conductor.snapshot import Changes, Check, Snapshot
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.merge.snapshot import Changes, Check, Snapshot
 
 REPOSITORY_ID = 77
 REPOSITORY = "acme/tally"

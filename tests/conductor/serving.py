@@ -18,8 +18,8 @@ import httpx2
 import uvicorn
 
 from conductor.app import open_desk, part_of
+from conductor.merge.snapshot import Snapshot
 from conductor.settings import ConductorSettings
-from conductor.snapshot import Snapshot
 from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
 from servers.kit.database import Pool, open_pool

@@ -16,13 +16,13 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from conductor import commands as c
-from conductor.announce import Announcer
-from conductor.dispatch import Dispatch, kinds_for
+from conductor.dispatch.announce import Announcer
+from conductor.dispatch.claims import Dispatch, kinds_for
+from conductor.dispatch.outlook import outlook
 from conductor.handler import handle
-from conductor.issue import Issue
-from conductor.outlook import outlook
-from conductor.store import EVENTS, Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.store.writer import EVENTS, Store
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable

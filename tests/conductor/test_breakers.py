@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from conductor import commands as c
 from conductor import events as e
-from conductor.breakers import Failure, piled_up
-from conductor.decide import decide
-from conductor.evolve import fold
-from conductor.failures import failure_class
-from conductor.issue import Issue
-from conductor.limits import Limits
-from conductor.snapshot import Check
+from conductor.issues import commands as c
+from conductor.issues.breakers import Failure, piled_up
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.failures import failure_class
+from conductor.issues.issue import Issue
+from conductor.issues.limits import Limits
+from conductor.merge.snapshot import Check
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, red, running, types
 

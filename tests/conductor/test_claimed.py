@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
-from conductor.decide import decide
-from conductor.issue import Issue, offer
-from conductor.limits import Limits
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.issue import Issue, offer
+from conductor.issues.limits import Limits
 from servers.kit.errors import Conflict, Fenced, Forbidden, Superseded
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, types

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
-from conductor.decide import decide
-from conductor.issue import Issue, offer
-from conductor.limits import Limits
-from conductor.snapshot import Check
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.issue import Issue, offer
+from conductor.issues.limits import Limits
+from conductor.merge.snapshot import Check
 from servers.kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conductor.demand import Wanted, alone, takers
+from conductor.dispatch.demand import Wanted, alone, takers
 from servers.kit.character import load_all
 
 CATALOGUE = load_all(Path(__file__).parents[2] / "characters")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.dependencies import MOST, circle, depends_on, distinct, parts
+from conductor.issues.dependencies import MOST, circle, depends_on, distinct, parts
 
 HERE = "acme/tally"
 

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor import commands as c
-from conductor.decide import decide
-from conductor.deployments import Deployed, Plan, Ran, Rollout
 from conductor.events import Step
-from conductor.evolve import fold
-from conductor.issue import Issue
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue
+from conductor.merge.deployments import Deployed, Plan, Ran, Rollout
 from servers.kit.errors import Conflict
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, pull_request

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
-from conductor.dispatch import Dispatch, kinds_for
+from conductor.dispatch.claims import Dispatch, kinds_for
 from conductor.handler import handle
-from conductor.issue import Issue
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.store.writer import Store
 from servers.kit.auth import Role
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
-from conductor.effects import MAX_ATTEMPTS, Effects
-from conductor.gate import Policy
+from conductor.effects.runner import MAX_ATTEMPTS, Effects
 from conductor.handler import handle
-from conductor.issue import Issue
-from conductor.snapshot import Thread
-from conductor.store import SQL, Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.merge.gate import Policy
+from conductor.merge.snapshot import Thread
+from conductor.store.writer import SQL, Store
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Forbidden, Unavailable, from_wire
 from servers.kit.wake import background

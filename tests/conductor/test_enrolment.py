@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from conductor.gate import Policy
-from conductor.reconcile import Reconciler
-from conductor.sight import RECONCILE, Sights
-from conductor.store import Store
-from conductor.translate import AccountSeen, IssueSeen, RepositorySeen
+from conductor.intake.reconcile import Reconciler
+from conductor.intake.sight import RECONCILE, Sights
+from conductor.intake.translate import AccountSeen, IssueSeen, RepositorySeen
+from conductor.merge.gate import Policy
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.wake import background
 from tests.conductor.memory_github import MemoryGitHub

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor.facts import BASE_FILES, read_pull
-from conductor.gate import Human, Merge, Policy, Wait, gate
 from conductor.github import BaseFile, GitHubServer, SeenChanges
-from conductor.issue import Issue
-from conductor.snapshot import Change, Snapshot
+from conductor.issues.issue import Issue
+from conductor.merge.facts import BASE_FILES, read_pull
+from conductor.merge.gate import Human, Merge, Policy, Wait, gate
+from conductor.merge.snapshot import Change, Snapshot
 from servers.kit.errors import Conflict, Unavailable
 from tests.conductor import histories as h
 from tests.conductor.memory_github import MemoryGitHub

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from conductor.handler import handle
-from conductor.issue import stream_of
-from conductor.store import Store
+from conductor.issues.issue import stream_of
+from conductor.store.writer import Store
 from servers.kit.wake import LocalWake, background
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY, REPOSITORY_ID, observed

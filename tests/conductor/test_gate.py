@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.gate import Human, Merge, Policy, Refuse, Verdict, Wait, gate
-from conductor.snapshot import Change, Changes, Check, Review, Snapshot, Thread
+from conductor.merge.gate import Human, Merge, Policy, Refuse, Verdict, Wait, gate
+from conductor.merge.snapshot import Change, Changes, Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD, pull_request
 

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor import commands as c
 from conductor import events as e
 from conductor.comments import waiting
-from conductor.decide import decide
-from conductor.evolve import evolve
-from conductor.issue import Issue
-from conductor.policy import Policy
-from conductor.react import react
-from conductor.snapshot import Change, Changes, Review
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import evolve
+from conductor.issues.issue import Issue
+from conductor.issues.react import react
+from conductor.merge.policy import Policy
+from conductor.merge.snapshot import Change, Changes, Review
 from conductor.views import waits_for
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from conductor.gate import Policy
-from conductor.health import problems
-from conductor.reconcile import Reconciler
-from conductor.sight import Sights
-from conductor.store import Store
+from conductor.intake.reconcile import Reconciler
+from conductor.intake.sight import Sights
+from conductor.merge.gate import Policy
+from conductor.store.health import problems
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from tests.conductor.conftest import Approve
 from tests.conductor.memory_github import MemoryGitHub

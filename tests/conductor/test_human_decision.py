@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from conductor import commands as c
-from conductor.effects import Effects
+from conductor.effects.runner import Effects
 from conductor.github import BaseFile, SeenChanges
-from conductor.issue import Issue
-from conductor.snapshot import Change, Review
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.merge.snapshot import Change, Review
+from conductor.store.writer import Store
 from conductor.views import waits_for
 from servers.kit.database import Pool
 from tests.conductor import histories as h

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.human_gates import MOST, triggers
-from conductor.policy import Policy, of_repository
-from conductor.snapshot import Change, Changes, Content
+from conductor.merge.human_gates import MOST, triggers
+from conductor.merge.policy import Policy, of_repository
+from conductor.merge.snapshot import Change, Changes, Content
 from servers.kit.repository import parse
 
 POLICY = Policy()

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor.intake import MAX_BYTES, PATHS
-from conductor.snapshot import Snapshot
-from conductor.translation import MAX_ATTEMPTS, replay
+from conductor.intake.door import MAX_BYTES, PATHS
+from conductor.intake.translation import MAX_ATTEMPTS, replay
+from conductor.merge.snapshot import Snapshot
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
 from tests.conductor.memory_github import MemoryGitHub

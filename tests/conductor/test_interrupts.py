@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
-from conductor.dispatch import Dispatch, kinds_for
+from conductor.dispatch.claims import Dispatch, kinds_for
 from conductor.handler import handle
-from conductor.issue import Issue
-from conductor.limits import Limits
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.issues.limits import Limits
+from conductor.store.writer import Store
 from servers.kit.auth import Role
 from servers.kit.database import Pool
 from servers.kit.errors import Fenced

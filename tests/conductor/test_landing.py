@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
 from conductor import views
-from conductor.effects import Effects
-from conductor.gate import Policy
+from conductor.effects.runner import Effects
 from conductor.github import GitHub
 from conductor.handler import handle
-from conductor.issue import Issue
-from conductor.places import places_of
-from conductor.pull_look import see_pull
-from conductor.sight import Sights
-from conductor.snapshot import Check
-from conductor.store import Store
-from conductor.train import MAX_UPDATES, MergeTrain
-from conductor.translate import PullSeen
+from conductor.intake.pull_look import see_pull
+from conductor.intake.sight import Sights
+from conductor.intake.translate import PullSeen
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.merge.gate import Policy
+from conductor.merge.places import places_of
+from conductor.merge.snapshot import Check
+from conductor.merge.train import MAX_UPDATES, MergeTrain
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Forbidden, Unavailable
 from tests.conductor import histories as h

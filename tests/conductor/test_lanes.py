@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from conductor.lanes import SQL as OF_LANES
-from conductor.lanes import Due, Lanes, Later, LeaseLost
-from conductor.store import SQL, Store
+from conductor.effects.lanes import SQL as OF_LANES
+from conductor.effects.lanes import Due, Lanes, Later, LeaseLost
+from conductor.store.writer import SQL, Store
 from servers.kit.database import Pool
 
 STREAM = "issue-1-1"

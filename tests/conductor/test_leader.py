@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from conductor.leader import SESSION, leader, led
+from conductor.store.leader import SESSION, leader, led
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
 from servers.kit.wake import background

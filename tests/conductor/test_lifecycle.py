@@ -9,16 +9,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from conductor import commands as c
 from conductor import events as e
-from conductor.decide import decide
 from conductor.events import TYPES
-from conductor.evolve import evolve, fold
-from conductor.issue import Issue, Status, offer
-from conductor.lifecycle import NEUTRAL, TABLE, TERMINAL, diagram, next_status
-from conductor.limits import Limits
-from conductor.records import issue_row
-from conductor.snapshot import Review
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import evolve, fold
+from conductor.issues.issue import Issue, Status, offer
+from conductor.issues.lifecycle import NEUTRAL, TABLE, TERMINAL, diagram, next_status
+from conductor.issues.limits import Limits
+from conductor.merge.snapshot import Review
+from conductor.store.records import issue_row
 from servers.kit.errors import IllegalTransition, Refused
 from tests.conductor import histories as h
 from tests.conductor.samples import observed

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from conductor.github import SeenDelivery
-from conductor.lost import AT_ONCE, LostDeliveries
-from conductor.store import Store
+from conductor.intake.lost import AT_ONCE, LostDeliveries
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import Forbidden, InvalidInput
 from tests.conductor.memory_github import MemoryGitHub

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.manifests import READERS, Unreadable, added, declared, is_manifest
+from conductor.merge.manifests import READERS, Unreadable, added, declared, is_manifest
 
 PYPROJECT = """
 [build-system]

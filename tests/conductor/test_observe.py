@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor import commands as c
 from conductor import events as e
-from conductor.decide import decide
-from conductor.evolve import fold
-from conductor.issue import Issue
-from conductor.react import react
-from conductor.snapshot import Review, Thread
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue
+from conductor.issues.react import react
+from conductor.merge.snapshot import Review, Thread
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, look, red, running, types
 from tests.conductor.samples import HEAD, NEXT_HEAD

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor import commands as c
 from conductor.comments import UNLABELLED
-from conductor.decide import decide
-from conductor.evolve import fold
-from conductor.issue import Issue, offer
-from conductor.observe_issue import CONFIG
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.evolve import fold
+from conductor.issues.issue import Issue, offer
+from conductor.issues.observe_issue import CONFIG
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput
 from tests.conductor import histories as h
 from tests.conductor.histories import do, held, types

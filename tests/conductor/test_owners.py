@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.owners import missing, needed, read, to_resolve
+from conductor.merge.owners import missing, needed, read, to_resolve
 
 TEXT = """\
 # Everybody

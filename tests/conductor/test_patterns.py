@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.human_gates import triggers
-from conductor.patterns import first_match, first_word, is_odd
-from conductor.policy import Policy
-from conductor.snapshot import Change, Changes
+from conductor.merge.human_gates import triggers
+from conductor.merge.patterns import first_match, first_word, is_odd
+from conductor.merge.policy import Policy
+from conductor.merge.snapshot import Change, Changes
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor.payload import check, parse
-from conductor.translate import TRANSLATORS, translate
+from conductor.intake.payload import check, parse
+from conductor.intake.translate import TRANSLATORS, translate
 from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput
 from tests.conductor.memory_github import MemoryGitHub

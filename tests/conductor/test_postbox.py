@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conductor.postbox import Postbox
-from conductor.store import Store
+from conductor.intake.postbox import Postbox
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.wake import background

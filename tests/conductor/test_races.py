@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from conductor.events import MessageSent
-from conductor.records import Append, ClaimRequest, Recorded
-from conductor.replay import differences
-from conductor.store import Store
+from conductor.store.records import Append, ClaimRequest, Recorded
+from conductor.store.replay import differences
+from conductor.store.writer import Store
 from servers.kit.database import Pool, open_pool
 from servers.kit.errors import Unavailable
 from servers.kit.wake import LocalWake, background

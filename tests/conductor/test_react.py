@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from conductor import commands as c
 from conductor import events as e
 from conductor.comments import waiting
-from conductor.decide import decide
-from conductor.effects import HANDLERS
-from conductor.issue import Issue
-from conductor.react import Effect, react
+from conductor.effects.runner import HANDLERS
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.issue import Issue
+from conductor.issues.react import Effect, react
 from tests.conductor import histories as h
 from tests.conductor.histories import do
 from tests.conductor.samples import HEAD, NEXT_HEAD

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor import comments
-from conductor.readiness import EMPTY, NO_CRITERION, UNTOUCHED, Said, answers, questions, with_answers
+from conductor.issues.readiness import EMPTY, NO_CRITERION, UNTOUCHED, Said, answers, questions, with_answers
 from rig.doubles.demo.catalogue import ISSUES
 from rig.doubles.demo.model import DemoIssue
 

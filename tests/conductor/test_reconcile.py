@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from conductor.deployments import Deployed, Rollout
-from conductor.gate import Policy
-from conductor.reconcile import Reconciler
-from conductor.sight import Sights
-from conductor.store import Store
-from conductor.translate import DeploymentSeen, IssueSeen, PullSeen
+from conductor.intake.reconcile import Reconciler
+from conductor.intake.sight import Sights
+from conductor.intake.translate import DeploymentSeen, IssueSeen, PullSeen
+from conductor.merge.deployments import Deployed, Rollout
+from conductor.merge.gate import Policy
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import Forbidden, Unavailable
 from tests.conductor.conftest import Approve

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from conductor.store import Store
-from conductor.translate import IssueSeen, PullSeen
+from conductor.intake.translate import IssueSeen, PullSeen
+from conductor.store.writer import Store
 from conductor.views import waits_for
 from servers.kit.errors import Forbidden
 from tests.conductor.looking import ELSEWHERE, World, other

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from conductor import commands as c
 from conductor.handler import handle
-from conductor.replay import PROJECTION, as_of, differences, keep_current, rebuild
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.store.replay import PROJECTION, as_of, differences, keep_current, rebuild
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from tests.conductor.conftest import Approve
 

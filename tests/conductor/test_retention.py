@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from conductor.retention import BATCH, Ages, Retention, forget
-from conductor.store import Store
+from conductor.store.writer import Store
 from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
 from servers.kit.wake import background

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor import commands as c
-from conductor.commands import Assign
 from conductor.github import Labeller, SeenComment, SeenIssue, SeenRival
 from conductor.handler import handle
-from conductor.issue import stream_of
-from conductor.sight_issue import stack_of
-from conductor.store import Store
-from conductor.translate import BaseSeen, IssueSeen, PullSeen
+from conductor.intake.sight_issue import stack_of
+from conductor.intake.translate import BaseSeen, IssueSeen, PullSeen
+from conductor.issues import commands as c
+from conductor.issues.commands import Assign
+from conductor.issues.issue import stream_of
+from conductor.store.writer import Store
 from conductor.views import waits_for
 from servers.kit.errors import InvalidInput, TooLarge
 from tests.conductor.looking import World

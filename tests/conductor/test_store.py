@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
 from conductor.events import Escalated, MessageSent
 from conductor.handler import handle
-from conductor.records import Append, ClaimRequest
-from conductor.replay import differences
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.store.records import Append, ClaimRequest
+from conductor.store.replay import differences
+from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, InvalidInput
 from tests.conductor.conftest import Approve

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from bench.backlog import fill
-from conductor import commands as c
-from conductor.batch import SQL
 from conductor.events import RigPaused, RigResumed
 from conductor.handler import handle
-from conductor.issue import Issue, stream_of
-from conductor.limits import Limits
-from conductor.records import Append, ClaimRequest
-from conductor.replay import differences
-from conductor.store import Store
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue, stream_of
+from conductor.issues.limits import Limits
+from conductor.store.batch import SQL
+from conductor.store.records import Append, ClaimRequest
+from conductor.store.replay import differences
+from conductor.store.writer import Store
 from conductor.views import crowded
 from servers.kit.database import Pool, open_pool
 from servers.kit.wake import LocalWake, background

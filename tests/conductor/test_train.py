@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
 from conductor import events as e
-from conductor.decide import decide
-from conductor.gate import Policy
-from conductor.issue import Issue
-from conductor.snapshot import Snapshot
-from conductor.train import (
+from conductor.issues import commands as c
+from conductor.issues.decide import decide
+from conductor.issues.issue import Issue
+from conductor.merge.gate import Policy
+from conductor.merge.snapshot import Snapshot
+from conductor.merge.train import (
     CI_SECONDS,
     MAX_UPDATES,
     SETTLE_SECONDS,

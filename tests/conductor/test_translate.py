@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.comments import STATUS_CONTEXT
-from conductor.translate import (
+from conductor.intake.translate import (
     TRANSLATORS,
     AccountSeen,
     BaseSeen,

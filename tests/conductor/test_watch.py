@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from conductor import commands as c
 from conductor import events as e
+from conductor.dispatch.watch import Watch
 from conductor.handler import handle, record
-from conductor.issue import Issue
-from conductor.store import Store
-from conductor.watch import Watch
+from conductor.issues import commands as c
+from conductor.issues.issue import Issue
+from conductor.store.writer import Store
 from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from conductor.effects import Effects
-from conductor.gate import Policy
+from conductor.effects.runner import Effects
 from conductor.github import GitHubServer
-from conductor.issue import Issue
-from conductor.sight import Sights
-from conductor.store import Store
-from conductor.translate import IssueSeen, PullSeen
+from conductor.intake.sight import Sights
+from conductor.intake.translate import IssueSeen, PullSeen
+from conductor.issues.issue import Issue
+from conductor.merge.gate import Policy
+from conductor.store.writer import Store
 from conductor.views import waits_for
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background

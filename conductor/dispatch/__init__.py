@@ -1,0 +1,1 @@
+"""Who gets which work: claims and leases, demand, interrupts, the watch, and announcements."""

@@ -1,0 +1,83 @@
+"""What each kind of effect does; the registry stands at the foot."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+
+from conductor.comments import STATUS_CONTEXT
+from conductor.effects.hands import Hands
+from conductor.effects.lanes import Due, Later
+from conductor.events import Comment
+from conductor.issues.issue import NEEDS_INFO_LABEL, Issue
+from conductor.merge.landing import merge, tell_place
+from servers.kit.errors import Refused
+
+
+async def look_at_pull(hands: Hands, due: Due, issue: Issue) -> None:
+    await hands.look(due.stream, due.key)
+
+
+async def post_review(hands: Hands, due: Due, issue: Issue) -> None:
+    if issue.pull_request is None:
+        return
+    remarks = msgspec.convert(due.data["comments"], list[Comment])
+    await hands.github.post_review(
+        issue.repository,
+        issue.pull_request.number,
+        due.data["head"],
+        due.data["verdict"],
+        due.data["body"],
+        remarks,
+        due.key,
+    )
+
+
+async def resolve_threads(hands: Hands, due: Due, issue: Issue) -> None:
+    """Resolve the rig's own remarks, which the reviewer has just found answered."""
+    if issue.pull_request is None:
+        return
+    pull = await hands.github.snapshot(issue.repository, issue.pull_request.number)
+    for thread in pull.threads:
+        if thread.ours and not thread.resolved:
+            await hands.github.resolve_thread(issue.repository, thread.id)
+
+
+async def set_status(hands: Hands, due: Due, issue: Issue) -> None:
+    await hands.github.set_status(
+        issue.repository, due.data["head"], STATUS_CONTEXT, due.data["state"], due.data["description"]
+    )
+
+
+async def comment(hands: Hands, due: Due, issue: Issue) -> None:
+    number = int(due.data.get("number", issue.number))  # the pull request's where it is about that
+    await hands.github.comment(issue.repository, number, due.data["body"], due.key)
+
+
+async def needs_info(hands: Hands, due: Due, issue: Issue) -> None:
+    """Set or remove the label by what holds the issue now; a label that cannot be set holds nothing up."""
+    asks = issue.blocked is not None and issue.blocked.why == "questions"
+    with suppress(Refused):
+        await (hands.github.add_label if asks else hands.github.remove_label)(
+            issue.repository, issue.number, NEEDS_INFO_LABEL
+        )
+
+
+async def close_issue(hands: Hands, due: Due, issue: Issue) -> None:
+    await hands.github.close_issue(issue.repository, issue.number)
+
+
+Handler = Callable[[Hands, Due, Issue], Awaitable[Later | None]]
+HANDLERS: dict[str, Handler] = {
+    "look": look_at_pull,
+    "post_review": post_review,
+    "resolve_threads": resolve_threads,
+    "set_status": set_status,
+    "comment": comment,
+    "needs_info": needs_info,
+    "close_issue": close_issue,
+    "tell_place": tell_place,
+    "merge": merge,
+}

@@ -1,0 +1,57 @@
+"""A webhook's body: checked as JSON without being built, and read as an object when it is worked off; pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import msgspec
+
+from conductor.intake.translate import Payload
+from servers.kit.errors import InvalidInput
+
+
+class _AnyObject(msgspec.Struct):
+    """Has no fields, so that decoding checks the syntax and builds nothing."""
+
+
+_SYNTAX = msgspec.json.Decoder(_AnyObject)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+def check(body: bytes) -> None:
+    """Make sure that `body` is a JSON object in UTF-8, in a fraction of the time that reading it takes.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    try:
+        _SYNTAX.decode(body)
+        if not body.isascii():
+            body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parse(body)
+
+
+def parse(body: bytes) -> Payload:
+    """The payload as a JSON object; halves of characters, which the fast way refuses, are kept as they are.
+
+    Raises:
+        InvalidInput: It is not one.
+    """
+    try:
+        return _OBJECT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if b"\\ud" not in body.lower():
+            raise InvalidInput(f"The payload is not a JSON object ({error}).") from error
+    try:
+        value = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The payload is not a JSON object ({error}).") from error
+    if not isinstance(value, dict):
+        raise InvalidInput("The payload is not a JSON object.")
+    return cast(Payload, value)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")

@@ -1,0 +1,1 @@
+"""The event store: one writer, its projections, and the log read anew."""

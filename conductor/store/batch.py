@@ -1,0 +1,172 @@
+"""What the writer's transaction writes: appends placed at the ends of their streams, and the rows that follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from conductor.events import RigPaused, RigResumed
+from conductor.store.records import Answer, Append, Appended, Rows, encode
+from servers.kit.database import LOST, Connection, load_queries
+from servers.kit.errors import Conflict
+
+SQL = load_queries(Path(__file__).with_name("store.sql"))
+Request = tuple[str, str, str]
+
+
+@dataclass
+class Chain:
+    """Appends of one batch that follow each other on one stream: all of them are written or none is.
+
+    Attributes:
+        expected: The version that the stream must have, if any.
+        length: How many events they have together.
+        head: Where the stream ended before; known once the batch is written, as is whether the chain was.
+    """
+
+    number: int
+    expected: int | None
+    length: int = 0
+    head: int = 0
+    written: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the stream ends now."""
+        return self.head + self.length if self.written else self.head
+
+    def fits(self, append: Append) -> bool:
+        """Whether `append` may follow."""
+        if self.expected is None or append.expected is None:
+            return self.expected is append.expected
+        return append.expected == self.expected + self.length
+
+
+@dataclass
+class Placed:
+    """An append behind `after` events of its chain; once written, its last event is at `position` of the log."""
+
+    append: Append
+    rows: Rows
+    chain: Chain
+    after: int
+    position: int = 0
+
+
+@dataclass
+class Batch:
+    """One transaction's worth, made before the lock is taken; whether streams are as expected is seen under it."""
+
+    chains: dict[str, Chain] = field(default_factory=dict[str, Chain])
+    placed: list[Placed] = field(default_factory=list[Placed])
+    requests: dict[Request, Chain] = field(default_factory=dict[Request, Chain])
+
+    def add(self, append: Append, rows: Rows) -> Placed | None:
+        """Place an append behind what the batch has for its stream; None where it has to wait for the next batch."""
+        link = self.chains.get(append.stream)
+        if append.answer and (link or _request(append.answer) in self.requests):
+            return None
+        if link is None:
+            link = self.chains[append.stream] = Chain(len(self.chains) + 1, append.expected)
+        elif not link.fits(append):
+            return None
+        if append.answer:
+            self.requests[_request(append.answer)] = link
+        placed = Placed(append, rows, link, link.length)
+        link.length += len(append.events)
+        self.placed.append(placed)
+        return placed
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to write but events."""
+        return not any(placed.rows.beside for placed in self.placed)
+
+    async def write_events(self, connection: Connection) -> None:
+        """Take the writer's lock, and write the events of those chains whose streams are as expected."""
+        links = self.chains.values()
+        requests = [(link.number, *request) for request, link in self.requests.items()]
+        events = [
+            (p.append.stream, p.chain.number, p.after + n, *event)
+            for p in self.placed
+            for n, event in enumerate(p.rows.events, start=1)
+        ]
+        expected = [link.expected for link in links]
+        written = await connection.fetchrow(
+            SQL["append"], list(self.chains), expected, *_columns(requests, 4), *_columns(events, 9)
+        )
+        if written is None:
+            raise asyncpg.InternalClientError("the writer's function gave no row")
+        for link, head, done in zip(links, written["heads"], written["written"], strict=True):
+            link.head, link.written = head, done
+        position = written["last"]
+        for placed in self.placed:
+            position += len(placed.append.events) if placed.chain.written else 0
+            placed.position = position
+
+    async def write_beside(self, connection: Connection, lease_seconds: float) -> None:
+        """Write the rows that follow from the events that were written; of an issue's rows the last one."""
+        done = [placed for placed in self.placed if placed.chain.written]
+        issues = {p.append.stream: p.rows.issue for p in done if p.rows.issue is not None}
+        claims = {p.append.stream: p.rows.claim for p in done if p.rows.claim is not None}
+        await _execute(connection, "write_issues", issues.values())
+        if claims:
+            await connection.execute(SQL["end_claims"], list(claims))
+        await _execute(connection, "open_claims", filter(None, claims.values()), lease_seconds)
+        await _execute(connection, "write_effects", chain.from_iterable(p.rows.effects for p in done))
+        await _execute(connection, "write_answers", (p.rows.answer for p in done if p.rows.answer is not None))
+        await _write_pauses(connection, {e.scope.lower(): e for p in done for e in p.rows.pauses})
+
+    def outcome(self, append: Append, placed: Placed | None) -> Appended | Conflict | None:
+        """What became of an append once the batch is written; None where it has to go into the next batch."""
+        link = self.chains.get(append.stream)
+        if link is None:  # the same request is in the batch for another stream
+            return None
+        if placed and link.written:
+            return Appended(link.head + placed.after + len(append.events), placed.position)
+        if append.expected not in (None, link.end):
+            return Conflict(f"{append.stream} is at version {link.end}, not {append.expected}. Read it again.")
+        if placed and append.answer:
+            return Conflict(f"The request {append.answer.request_id} was answered before.")
+        return None
+
+
+@asynccontextmanager
+async def locked(connection: Connection) -> AsyncGenerator[None]:
+    """A transaction that has the writer's lock before it reads anything."""
+    await connection.execute(SQL["begin"])
+    try:
+        yield
+    except BaseException:
+        with suppress(*LOST, asyncpg.PostgresError):
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+
+
+async def _execute(connection: Connection, query: str, rows: Iterable[bytes], *arguments: Any) -> None:
+    if encoded := b",".join(rows):
+        await connection.execute(SQL[query], f"[{encoded.decode()}]", *arguments)
+
+
+async def _write_pauses(connection: Connection, pauses: dict[str, RigPaused | RigResumed]) -> None:
+    begun = [
+        encode({"scope": s, "by": e.by, "reason": e.reason}) for s, e in pauses.items() if isinstance(e, RigPaused)
+    ]
+    await _execute(connection, "write_pauses", begun)
+    if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
+        await connection.execute(SQL["end_pauses"], ended)
+
+
+def _columns(rows: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) or [()] * count
+
+
+def _request(answer: Answer) -> Request:
+    return answer.caller, answer.tool, answer.request_id

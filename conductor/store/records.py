@@ -1,0 +1,203 @@
+"""What the writer is handed and what it gives back: appends, claims, and rows of the projections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from conductor.events import Event, Kind, RigPaused, RigResumed
+from conductor.issues.issue import Issue, in_work, offer
+from conductor.issues.react import Effect, react
+from servers.kit.errors import InvalidInput
+
+encode = msgspec.json.Encoder().encode
+PRIORITY_RANK = {"critical": 0, "high": 1, "normal": 2}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event as it stands in the log."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    data: dict[str, Any]
+    actor: str
+    correlation: str | None
+    causation: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller is told, kept so that the same request gets it again."""
+
+    caller: str
+    tool: str
+    request_id: str
+    arguments: str
+    answer: Any
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Events for the end of one stream.
+
+    Attributes:
+        expected: The version the stream must have; None appends wherever it ends, which no issue's append may.
+        before, after: The issue as it was and as the events leave it, where the stream is an issue's.
+    """
+
+    stream: str
+    expected: int | None
+    events: list[Event]
+    actor: str
+    occurred_at: datetime
+    before: Issue | None = None
+    after: Issue | None = None
+    correlation: str | None = None
+    causation: str | None = None
+    answer: Answer | None = None
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """Where an append ended: the stream's version and the log's position."""
+
+    version: int
+    position: int
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """What an append writes, encoded before anybody waits for it.
+
+    Attributes:
+        events: Type, data, actor, correlation, causation and time of each.
+        issue: The projection's row.
+        beside: Whether there is more to write than events.
+        offers: Whether the issue is work for somebody now.
+        claim: The row of the new holder's claim; empty where the claim only ends, None where nobody's changes.
+    """
+
+    events: list[tuple[Any, ...]]
+    issue: bytes | None = None
+    claim: bytes | None = None
+    effects: Sequence[bytes] = ()
+    answer: bytes | None = None
+    pauses: Sequence[RigPaused | RigResumed] = ()
+    offers: bool = False
+    beside: bool = True
+
+
+@dataclass(frozen=True)
+class ClaimRequest:
+    """Somebody who wants work.
+
+    Attributes:
+        alone: Whether no other character could do what this one does.
+        stream: The only issue that will do, if any.
+    """
+
+    agent: str
+    role: str
+    instance: str
+    boot: str
+    run: str
+    stacks: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ("implement", "review", "rework")
+    alone: bool = True
+    stream: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The issue as the claim leaves it."""
+
+    issue: Issue
+
+
+def rows_of(append: Append) -> Rows:
+    """Everything that `append` writes.
+
+    Raises:
+        InvalidInput: Its text is none, so the database cannot hold it.
+    """
+    try:
+        events = [(event.type, encode(event).decode(), *_shared(append)) for event in append.events]
+        answer = encode(append.answer) if append.answer else None
+        pauses = [event for event in append.events if isinstance(event, RigPaused | RigResumed)]
+        if append.after is None or append.expected is None:
+            return Rows(events, answer=answer, pauses=pauses, beside=answer is not None or bool(pauses))
+        row = issue_row(append.after, append.expected + len(append.events))
+        effects = _effects(append, append.expected)
+        offers = row["offer_kind"] is not None
+        return Rows(events, encode(row), _claim(append), effects, answer, pauses, offers)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"The event holds half a character ({error}).") from error
+
+
+def _shared(append: Append) -> tuple[Any, ...]:
+    return append.actor, append.correlation, append.causation, append.occurred_at
+
+
+def issue_row(issue: Issue, version: int) -> dict[str, Any]:
+    """The projection of `issue`."""
+    pull, work = issue.pull_request, offer(issue)
+    return {
+        "stream": issue.stream,
+        "version": version,
+        "repository_id": issue.repository_id,
+        "repository": issue.repository,
+        "number": issue.number,
+        "title": issue.title,
+        "status": issue.status,
+        "priority": PRIORITY_RANK[issue.priority],
+        "base": issue.base,
+        "pull_number": pull.number if pull else None,
+        "pull_head": pull.head if pull else None,
+        "holder": issue.holder.agent if issue.holder else None,
+        "offer_kind": work.kind if work else None,
+        "offer_role": work.role if work else None,
+        "offer_stack": work.stack if work else "",
+        "offer_excluded": work.excluded if work else [],
+        "offer_preferred": work.preferred if work else None,
+        "offer_avoided": work.avoided if work else [],
+        "offer_only": work.only if work else None,
+        "fence": issue.fence,
+        "attempt": issue.attempt,
+        "in_work": in_work(issue),
+        "data": issue,
+    }
+
+
+def _claim(append: Append) -> bytes | None:
+    if append.after is None or append.before is None or append.before.holder == append.after.holder:
+        return None
+    holder = append.after.holder
+    return encode({"stream": append.stream, **msgspec.to_builtins(holder)}) if holder else b""
+
+
+def _effects(append: Append, version: int) -> list[bytes]:
+    """The effects of the append's events, keyed by the event that causes them."""
+    if append.after is None:
+        return []
+    return [
+        encode(_effect_row(append.stream, version + n, i, effect))
+        for n, event in enumerate(append.events, start=1)
+        for i, effect in enumerate(react(event, append.after))
+    ]
+
+
+def _effect_row(stream: str, version: int, index: int, effect: Effect) -> dict[str, Any]:
+    return {
+        "key": f"{stream}:{version}:{index}:{effect.kind}",
+        "stream": stream,
+        "lane": effect.lane,
+        "kind": effect.kind,
+        "data": effect.data,
+        "delay": effect.delay,
+    }

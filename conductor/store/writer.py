@@ -1,0 +1,259 @@
+"""The event store: one writer a process commits everything that waits together, appends and claims alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import msgspec
+
+from conductor.issues.issue import Issue
+from conductor.issues.limits import Limits
+from conductor.store.batch import SQL, Batch, locked
+from conductor.store.connection import AWAY, Kept, connection_of
+from conductor.store.handout import Handout, Outcome, offered
+from conductor.store.records import Append, Appended, Claimed, ClaimRequest, Recorded, Rows, rows_of
+from servers.kit.clock import Clock, SystemClock
+from servers.kit.database import Pool
+from servers.kit.errors import Conflict, InvalidInput, RigError, Unavailable
+from servers.kit.logs import get
+from servers.kit.wake import Wake
+
+EVENTS, ASSIGNMENTS, EFFECTS = "events", "assignments", "effects"
+COMMIT_SECONDS = 30
+AWAY_SECONDS = 0.5
+ANNOUNCE_SECONDS = 0.02  # other processes hear at most so often, for each time costs the database a transaction
+MOST = 500  # in one transaction
+WRITERS = 2  # one prepares and settles while the database works for the other
+LARGE = 16  # a batch worth halving
+log = get(__name__)
+
+Reply = TypeVar("Reply")
+
+
+@dataclass
+class _Waiting(Generic[Reply]):
+    reply: asyncio.Future[Reply]
+
+
+@dataclass
+class _Appending(_Waiting[Appended]):
+    append: Append
+    rows: Rows
+
+
+@dataclass
+class _Claiming(_Waiting[Claimed | None]):
+    request: ClaimRequest
+
+
+class Store:
+    """Appends and reads events.
+
+    Args:
+        lease_seconds: How long a claim holds without a heartbeat.
+        affinity: How long work waits for the agent it prefers before others may take it.
+        limits: Where the rig stops by itself.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        wake: Wake,
+        clock: Clock | None = None,
+        lease_seconds: float = 90,
+        affinity: timedelta = timedelta(minutes=10),
+        limits: Limits | None = None,
+    ) -> None:
+        self.pool = pool
+        self.wake = wake
+        self.clock = clock or SystemClock()
+        self._lease_seconds = lease_seconds
+        self.affinity = affinity
+        self.limits = limits or Limits()
+        self._waiting: list[_Appending | _Claiming] = []
+        self._arrived = asyncio.Event()
+        self._idle = 0
+        self._topics: set[str] = set()
+        self._to_announce = asyncio.Event()
+
+    async def append(self, append: Append) -> Appended:
+        """Write events durably, together with what is projected from them.
+
+        Raises:
+            Conflict: The stream moved on; read it again and decide anew.
+            InvalidInput: The database cannot hold the event.
+            Unavailable: The database cannot be reached; the events may or may not have been written.
+        """
+        waiting = _Appending(asyncio.get_running_loop().create_future(), append, rows_of(append))
+        self._enqueue(waiting)
+        return await waiting.reply
+
+    async def claim(self, request: ClaimRequest) -> Claimed | None:
+        """Give the best offered work to `request`, or what its instance holds already, or nothing."""
+        waiting = _Claiming(asyncio.get_running_loop().create_future(), request)
+        self._enqueue(waiting)
+        return await waiting.reply
+
+    async def offered(self, request: ClaimRequest, want: int, spare: int = 0) -> list[Issue]:
+        """What `request` could be given right now, best first and at most `want`; nothing is given.
+
+        Args:
+            spare: So many more issues of a repository may be in work as there are just leaving it.
+        """
+        async with connection_of(self.pool) as connection:
+            return await offered(connection, request, self.affinity, self.limits.open_issues + spare, want)
+
+    async def load(self, stream: str) -> tuple[int, Issue]:
+        """An issue's version and state; version 0 and an empty issue where the stream has no events."""
+        async with connection_of(self.pool) as connection:
+            row = await connection.fetchrow(SQL["load_issue"], stream)
+        return (row["version"], msgspec.convert(row["data"], Issue)) if row else (0, Issue())
+
+    async def read(self, stream: str) -> list[Recorded]:
+        """One stream's events in order."""
+        async with connection_of(self.pool) as connection:
+            return [_recorded(row) for row in await connection.fetch(SQL["read_stream"], stream)]
+
+    async def read_after(self, position: int, limit: int = 500) -> list[Recorded]:
+        """The log after `position`, at most `limit` events; no event ever appears behind one that was read."""
+        async with connection_of(self.pool) as connection:
+            return [_recorded(row) for row in await connection.fetch(SQL["read_after"], position, limit)]
+
+    async def persist(self, query: str, *arguments: Any) -> None:
+        """Execute `query`, again until the database is back: it notes what was done in the world already."""
+        while True:
+            try:
+                async with connection_of(self.pool) as connection:
+                    await connection.execute(query, *arguments)
+            except Unavailable as error:
+                log.warning("an outcome waits for the database", error=str(error))
+                await self.clock.sleep(AWAY_SECONDS)
+            else:
+                return
+
+    async def run(self) -> None:
+        """Commit batches for ever; whatever waits when a commit ends goes into the next."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._announcing())
+            for _ in range(min(WRITERS, self.pool.get_max_size())):
+                group.create_task(self._writing(Kept(self.pool, SQL["define_append"])))
+
+    async def _writing(self, kept: Kept) -> None:
+        try:
+            while True:
+                self._idle += 1
+                while not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                self._idle -= 1
+                if live := [waiting for waiting in self._take() if not waiting.reply.done()]:
+                    await self._commit_or_split(kept, live)
+        finally:
+            await kept.drop()
+
+    def _take(self) -> list[_Appending | _Claiming]:
+        """The next batch; half of a large one where another writer is free, which is sent while this one commits."""
+        waiting = len(self._waiting)
+        size = min(waiting // 2 if self._idle and waiting > LARGE else waiting, MOST)
+        batch, self._waiting = self._waiting[:size], self._waiting[size:]
+        return batch
+
+    def _enqueue(self, waiting: _Appending | _Claiming) -> None:
+        self._waiting.append(waiting)
+        self._arrived.set()
+
+    async def _commit_or_split(self, kept: Kept, items: list[_Appending | _Claiming]) -> None:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._commit(kept, items)
+        except (*AWAY, Unavailable) as error:
+            await kept.drop()
+            _fail(items, Unavailable(f"The database broke off ({error}). Try again."))
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            await self._split(kept, items, InvalidInput(f"The database refuses the event: {error}"))
+        except Exception:
+            log.exception("a batch failed", size=len(items))
+            await kept.drop()
+            await self._split(kept, items, RigError("The event could not be written; the log says why."))
+
+    async def _split(self, kept: Kept, items: list[_Appending | _Claiming], error: RigError) -> None:
+        """One bad event must not take the others with it: each for itself, and the last one fails."""
+        if len(items) == 1:
+            _fail(items, error)
+            return
+        for item in items:
+            await self._commit_or_split(kept, [item])
+
+    async def _commit(self, kept: Kept, items: list[_Appending | _Claiming]) -> None:
+        appending = [item for item in items if isinstance(item, _Appending)]
+        claiming = [item for item in items if isinstance(item, _Claiming)]
+        batch = Batch()
+        placed = [batch.add(item.append, item.rows) for item in appending]
+        claimed = await self._write(kept, batch, [item.request for item in claiming])
+        self._announce(batch)
+        for item, place in zip(appending, placed, strict=True):
+            self._settle_or_wait(item, batch.outcome(item.append, place))
+        for n, item in enumerate(claiming):
+            if n in claimed:
+                _settle(item, claimed[n])
+            else:
+                self._enqueue(item)
+
+    async def _write(self, kept: Kept, batch: Batch, requests: list[ClaimRequest]) -> dict[int, Outcome]:
+        connection = await kept.get()
+        if not requests and batch.plain:
+            await batch.write_events(connection)
+            return {}
+        async with locked(connection):
+            handout = Handout(connection, batch, self.clock.now(), self.affinity, self.limits.open_issues)
+            claimed = await handout.serve(requests) if requests else {}
+            if batch.placed:
+                await batch.write_events(connection)
+                await batch.write_beside(connection, self._lease_seconds)
+        return claimed
+
+    def _settle_or_wait(self, item: _Appending, outcome: Appended | Conflict | None) -> None:
+        if outcome is None:
+            self._enqueue(item)
+        else:
+            _settle(item, outcome)
+
+    def _announce(self, batch: Batch) -> None:
+        written = [placed for placed in batch.placed if placed.chain.written]
+        self._topics |= {EVENTS} if written else set()
+        self._topics |= {ASSIGNMENTS} if any(placed.rows.offers for placed in written) else set()
+        self._topics |= {EFFECTS} if any(placed.rows.effects for placed in written) else set()
+        if self._topics:
+            self._to_announce.set()
+
+    async def _announcing(self) -> None:
+        """Wake whoever follows, off the writer's way; several batches together where they come fast."""
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            topics, self._topics = self._topics, set()
+            await self.wake.publish(*topics)
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+
+
+def _settle(waiting: _Waiting[Any], result: Any) -> None:
+    if waiting.reply.done():
+        return
+    if isinstance(result, BaseException):
+        waiting.reply.set_exception(result)
+    else:
+        waiting.reply.set_result(result)
+
+
+def _fail(items: Sequence[_Waiting[Any]], error: RigError) -> None:
+    for item in items:
+        _settle(item, error)
+
+
+def _recorded(row: asyncpg.Record) -> Recorded:
+    return Recorded(**dict(row.items()))
