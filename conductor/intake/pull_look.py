@@ -30,4 +30,6 @@ async def _is_carried(github: GitHub, issue: Issue, repository: str, pull: Snaps
     known = issue.pull_request
     if known is None or known.head == pull.head_sha or pull.state != "open" or issue.status not in CARRYING:
         return False
-    return await github.is_clean_merge(repository, known.head, pull.base_ref, pull.head_sha)
+    if pull.base_ref != issue.base:  # anybody may have written what comes from there
+        return False
+    return await github.is_clean_merge(repository, known.head, issue.base, pull.head_sha)

@@ -81,10 +81,10 @@ def gate(issue: Issue, pull: Snapshot, policy: Policy) -> Verdict:
 
 
 def decided_on_github(issue: Issue, pull: Snapshot) -> Review | None:
-    """A person's verdict at this head that answers the human gate: neither the rig's, an App's nor the author's."""
+    """A person's verdict at this head that answers the human gate."""
     for review in pull.reviews:
-        person = not review.ours and not review.bot and review.author.lower() != pull.author.lower()
-        if person and review.state in ("approved", "changes_requested") and review.head_sha in _heads(issue, pull):
+        decides = review.state in ("approved", "changes_requested") and review.head_sha in _heads(issue, pull)
+        if decides and _by_person(review, pull):
             return review
     return None
 
@@ -101,6 +101,13 @@ def _heads(issue: Issue, pull: Snapshot) -> set[str]:
     ours = issue.pull_request
     carried = issue.carried if ours is not None and ours.head == pull.head_sha else []
     return {pull.head_sha, *carried}
+
+
+def _base(issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
+    """The policy is read at the base, so another one could have been written by whoever wrote the change."""
+    if pull.base_ref != issue.base:
+        words = f"It is against {pull.base_ref}; the work is for {issue.base}. Set its base back to that."
+        yield _Reason(words, people=True)
 
 
 def _changes(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
@@ -137,21 +144,22 @@ def _names(pull: Snapshot, state: str) -> str:
     return ", ".join(dict.fromkeys(check.name for check in pull.checks if check.state == state)) or "a check"
 
 
-def _approvals(issue: Issue, pull: Snapshot) -> list[Review]:
-    """Approvals on GitHub at this head by others than the author."""
+def _by_person(review: Review, pull: Snapshot) -> bool:
+    """Whether a person said it: neither the rig, an App (a workflow of the branch, say) nor the author."""
+    return not review.ours and not review.bot and review.author.lower() != pull.author.lower()
+
+
+def _approved_by(issue: Issue, pull: Snapshot) -> list[str]:
+    """The people who approved on GitHub at this head."""
     heads = _heads(issue, pull)
-    return [
-        review
-        for review in pull.reviews
-        if review.state == "approved" and review.head_sha in heads and review.author.lower() != pull.author.lower()
-    ]
+    approvals = [one for one in pull.reviews if one.state == "approved" and one.head_sha in heads]
+    return [one.author for one in approvals if _by_person(one, pull)]
 
 
 def _approval(issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
     ours = issue.pull_request
     by_rig = ours is not None and ours.head == pull.head_sha and ours.approved_by not in (None, *issue.authors)
-    by_person = any(not review.ours for review in _approvals(issue, pull))
-    if not by_rig and not by_person:
+    if not by_rig and not _approved_by(issue, pull):
         yield _Reason(f"Nobody but its author has approved {pull.head_sha[:7]} yet.")
 
 
@@ -204,8 +212,7 @@ def _without_owner(issue: Issue, pull: Snapshot, policy: Policy) -> list[owners.
         return []
     paths = [path for file in changes.files for path in (file.path, file.previous_path) if path]
     wanted = owners.needed(owners.read(changes.code_owners), paths)
-    approved_by = [review.author for review in _approvals(issue, pull)]
-    return owners.missing(wanted, changes.accounts, approved_by, pull.author)
+    return owners.missing(wanted, changes.accounts, _approved_by(issue, pull), pull.author)
 
 
 def _paths(one: owners.Missing) -> str:
@@ -259,6 +266,6 @@ def _conflict(_issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
 
 
 _CHECKS: tuple[Callable[[Issue, Snapshot, Policy], Reasons], ...] = (
-    _ci, _approval, _approvals_demanded, _objections, _code_owners, _closes, _threads, _labels, _draft, _conflict,
-    _changes,
+    _base, _ci, _approval, _approvals_demanded, _objections, _code_owners, _closes, _threads, _labels, _draft,
+    _conflict, _changes,
 )  # fmt: skip

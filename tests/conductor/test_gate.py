@@ -55,6 +55,7 @@ def test_every_gate_open_merges_at_the_head() -> None:
         ({"mergeable": "conflicting"}, "It conflicts with main."),
         ({"mergeable": "unknown"}, "GitHub has not yet said whether it can be merged."),
         ({"changes": None}, "The changed files have not been read yet."),
+        ({"base_ref": "feature/mine"}, "It is against feature/mine; the work is for main. Set its base back to that."),
         ({"changes": Changes(mistake="`x` is odd.")}, "`x` is odd. Correct it on main."),
         ({"required_checks": ["test", "build"]}, "The required check `build` has not reported yet."),
         (
@@ -100,8 +101,9 @@ def test_the_issue_is_closed_whatever_the_case_of_its_name() -> None:
         (review(head=NEXT_HEAD), False),
         (review(author="rig-dev[bot]"), False),
         (review(state="commented"), False),
+        (msgspec.structs.replace(review("github-actions[bot]"), bot=True), False),
     ],
-    ids=["at this head", "at another head", "by the author", "no approval"],
+    ids=["at this head", "at another head", "by the author", "no approval", "by a workflow of the branch itself"],
 )
 def test_a_persons_approval_counts_at_this_head_unless_it_is_the_authors(one: Review, opens: bool) -> None:
     assert isinstance(judged(approved=False, reviews=[one]), Merge) == opens
@@ -118,6 +120,11 @@ def test_what_the_rig_posted_on_github_is_no_second_approval() -> None:
     posted = msgspec.structs.replace(review("rig-review[bot]"), ours=True)
     assert isinstance(judged(approved=False, reviews=[posted]), Wait)
     assert judged(required_approvals=1, reviews=[posted]) == Merge(HEAD)
+
+
+def test_an_owners_account_that_the_rig_reviews_with_does_not_approve_for_the_owner() -> None:
+    posted = msgspec.structs.replace(review("grace"), ours=True)
+    assert judged(changes=OWNED, reviews=[posted]) == Wait(HEAD, [OWNER_WANTED], people=True)
 
 
 def test_the_gates_own_status_neither_passes_nor_holds_it() -> None:

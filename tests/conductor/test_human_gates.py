@@ -46,6 +46,8 @@ def topics(*files: Change, policy: Policy = POLICY) -> list[str]:
         ("jobs/purge_books.py", "data_deletion"),
         (".rig-agent.yaml", "rig_policy"),
         (".github/CODEOWNERS", "rig_policy"),
+        (".github/workflows/ci.yml", "rig_policy"),
+        (".github/actions/test/action.yml", "rig_policy"),
     ],
 )
 def test_a_path_triggers_its_topic(path: str, topic: str) -> None:
