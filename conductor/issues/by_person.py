@@ -7,7 +7,7 @@ from conductor.issues import commands as c
 from conductor.issues.evolve import fold
 from conductor.issues.issue import READY_LABEL, Issue
 from conductor.issues.lifecycle import TERMINAL
-from servers.kit.errors import Conflict, NotFound
+from servers.kit.errors import Conflict, Forbidden, NotFound
 
 
 def by_person(
@@ -53,5 +53,7 @@ def _decide_gate(issue: Issue, answer: c.DecideGate) -> list[e.Event]:
         return try_again(issue, decided) if answer.approve else [decided, cancelled]
     if issue.status != "awaiting_human" or issue.pull_request is None:
         raise Conflict(f"{issue.key} does not wait for a decision; it is {issue.status}.")
+    if answer.approve and answer.by in issue.authors:
+        raise Forbidden(f"{answer.by} wrote it; another person has to let it through.")
     kind = e.HumanGateApproved if answer.approve else e.HumanGateRejected
     return [kind(head=issue.pull_request.head, by=answer.by, note=answer.note)]

@@ -48,9 +48,10 @@ def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
     match command:
         case c.StartWork(agent=agent, fence=fence):
             return [e.WorkStarted(agent=agent, fence=fence)] if issue.status == "assigned" else []
+        case c.ReportBranch(branch=branch) if branch != issue.branch:
+            raise Conflict(f"The work on {issue.key} belongs on the branch {issue.branch}. Push there.")
         case c.ReportBranch(branch=branch, fence=fence):
-            known = (issue.branch, issue.branched) == (branch, fence)
-            return [] if known else [e.BranchCreated(branch=branch, fence=fence)]
+            return [] if issue.branched == fence else [e.BranchCreated(branch=branch, fence=fence)]
         case c.ReportPullRequest():
             return _report_pull_request(issue, command, holder)
         case c.ReportGuardBlocked(agent=agent, tool=tool, reason=reason):

@@ -69,6 +69,11 @@ class TestReporting:
         assert types(issue, report) == ["BRANCH_CREATED"]
         assert types(do(issue, report), report) == []
 
+    def test_no_other_branch_than_the_one_that_was_given_becomes_the_issues_own(self) -> None:
+        issue = h.working()
+        with pytest.raises(Conflict, match=issue.branch):
+            decide(issue, c.ReportBranch(**held(issue), branch="ada/her-own-work"))
+
     def test_a_branch_may_be_reported_after_github_told_of_the_pull_request(self) -> None:
         seen = do(h.working(), h.running(h.working()))
         assert do(seen, c.ReportBranch(**held(seen), branch=seen.branch)).status == "in_review"

@@ -17,6 +17,7 @@ from conductor.issues.react import react
 from conductor.merge.policy import Policy
 from conductor.merge.snapshot import Change, Changes, Review
 from conductor.views import waits_for
+from servers.kit.errors import Forbidden
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD
 
@@ -54,6 +55,12 @@ def test_a_person_is_asked_as_soon_as_the_review_has_passed() -> None:
     assert isinstance(event, e.HumanGateTriggered)
     assert (event.head, event.triggers, event.policy) == (HEAD, [SAYS], Policy().digest)
     assert len(event.evidence) == 1
+
+
+def test_who_wrote_the_change_does_not_let_it_through() -> None:
+    with pytest.raises(Forbidden, match="wrote it"):
+        decide(asked(), c.DecideGate(True, "", h.DEV))
+    assert h.types(asked(), c.DecideGate(False, "Not yet.", h.DEV)) == ["HUMAN_GATE_REJECTED"]
 
 
 def test_what_is_asked_is_said_alike_everywhere() -> None:
