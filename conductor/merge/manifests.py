@@ -70,13 +70,38 @@ def _pyproject(text: str) -> Iterator[str]:
     project, tool = _table(data, "project"), _table(data, "tool")
     lists: list[Any] = [project.get("dependencies"), _table(data, "build-system").get("requires")]
     lists += [*_table(project, "optional-dependencies").values(), *_table(data, "dependency-groups").values()]
-    lists += [_table(tool, "uv").get("dev-dependencies"), *_table(_table(tool, "pdm"), "dev-dependencies").values()]
-    for found in lists:
+    for found in [*lists, *_tool_lists(tool)]:
         yield from (_requirement(line) for line in _strings(found))
+    yield from _python_sources(tool)
     poetry = _table(tool, "poetry")
     groups = [_table(group, "dependencies") for group in _table(poetry, "group").values()]
     for table in (_table(poetry, "dependencies"), _table(poetry, "dev-dependencies"), *groups):
         yield from (_poetry(name, spec) for name, spec in table.items() if name.lower() != "python")
+
+
+def _tool_lists(tool: Table) -> Iterator[Any]:
+    """Requirements that tools keep for themselves."""
+    yield from (_table(tool, "uv").get(f"{kind}-dependencies") for kind in ("dev", "override", "constraint"))
+    yield from _table(_table(tool, "pdm"), "dev-dependencies").values()
+    for environment in _table(_table(tool, "hatch"), "envs").values():
+        yield from (_object(environment).get(name) for name in ("dependencies", "extra-dependencies"))
+
+
+def _python_sources(tool: Table) -> Iterator[str]:
+    """Where packages come from instead, and files that declare further ones."""
+    uv, dynamic = _table(tool, "uv"), _table(_table(tool, "setuptools"), "dynamic")
+    for name, spec in _table(uv, "sources").items():
+        yield from (found for one in _list(spec) if " from " in (found := _poetry(name, one)))
+    indexes = uv.get("index"), _table(tool, "poetry").get("source"), _table(tool, "pdm").get("source")
+    for index in (one for found in indexes for one in _list(found)):
+        yield f"packages of {_object(index).get('url')}"
+    for told in (dynamic.get("dependencies"), *_table(dynamic, "optional-dependencies").values()):
+        yield from (_included(str(file)) for file in _list(_object(told or {}).get("file")))
+
+
+def _included(file: str) -> str:
+    """A file with more requirements, unless it is looked at by itself."""
+    return "" if is_manifest(file) and not _URL.match(file) else f"packages of {file}"
 
 
 def _poetry(name: str, spec: Any) -> str:
@@ -114,9 +139,11 @@ def _requirements(text: str) -> Iterator[str]:
 def _requirements_line(line: str) -> str:
     option, value = [*re.split(r"[\s=]+", line, maxsplit=1), ""][:2] if line.startswith("-") else ("", line)
     match option:
-        case "-r" | "--requirement" | "-c" | "--constraint" | "--no-binary" | "--only-binary" | "--hash":
+        case "-r" | "--requirement" | "-c" | "--constraint":
+            return _included(value)
+        case "--no-binary" | "--only-binary" | "--hash" | "--pre" | "--prefer-binary":
             return ""
-        case "--pre" | "--prefer-binary" | "--require-hashes" | "--no-index" | "--use-feature":
+        case "--require-hashes" | "--no-index" | "--use-feature":
             return ""
         case "-i" | "--index-url" | "--extra-index-url" | "-f" | "--find-links" | "--trusted-host":
             return f"packages of {value}"
@@ -140,27 +167,44 @@ def _plain(line: str) -> str:
 def _package_json(text: str) -> Iterator[str]:
     data = _object(json.loads(text))
     for key in ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies"):
-        for name, spec in _object(data.get(key) or {}).items():
-            wanted = str(spec)
-            if wanted.startswith(_LOCAL):
-                continue
-            elsewhere = _URL.match(wanted) or ("/" in wanted and not wanted.startswith("@"))
-            yield _from(name, wanted) if elsewhere else name
+        yield from (_npm(name, str(spec)) for name, spec in _object(data.get(key) or {}).items())
+    pnpm = _object(data.get("pnpm") or {})
+    for place in (data.get("overrides"), data.get("resolutions"), pnpm.get("overrides")):
+        yield from (found for name, spec in _overrides(place or {}) if " from " in (found := _npm(name, spec)))
+
+
+def _npm(name: str, wanted: str) -> str:
+    if wanted.startswith(_LOCAL):
+        return ""
+    elsewhere = _URL.match(wanted) or ("/" in wanted and not wanted.startswith("@"))
+    return _from(name, wanted) if elsewhere else name
+
+
+def _overrides(table: Any) -> Iterator[tuple[str, str]]:
+    """Other versions of what is depended on anyway, which may stand below who depends on it."""
+    for name, spec in _object(table).items():
+        yield from _overrides(spec) if isinstance(spec, dict) else [(name, str(spec))]
 
 
 # .NET
 
 
-_REFERENCES = ("PackageReference", "PackageVersion", "GlobalPackageReference", "DotNetCliToolReference")
+_REFERENCES = (
+    "packagereference", "packageversion", "globalpackagereference", "dotnetclitoolreference", "packagedownload",
+)  # fmt: skip
+_OWN_SDKS = ("microsoft.", "aspire.")
 
 
 def _msbuild(text: str) -> Iterator[str]:
     if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
         raise Unreadable("it declares entities")
     for element in ET.fromstring(text).iter():  # noqa: S314 - without entities there is nothing to expand
-        if str(element.tag).rpartition("}")[2] in _REFERENCES:
-            named = element.get("Include") or element.get("Update") or ""
-            yield from (name.strip().lower() for name in named.split(";"))
+        tag = str(element.tag).rpartition("}")[2].lower()  # names of items have no case
+        named = (element.get("Include") or element.get("Update") or "") if tag in _REFERENCES else ""
+        sdks = element.get("Sdk") or (element.get("Name") if tag == "sdk" else "") or ""
+        yield from (name.strip().lower() for name in named.split(";"))
+        wanted = [sdk.partition("/")[0].strip().lower() for sdk in sdks.split(";")]
+        yield from (f"the SDK {sdk}" for sdk in wanted if sdk and not sdk.startswith(_OWN_SDKS))
 
 
 # Go
@@ -202,9 +246,9 @@ def _cargo(text: str) -> Iterator[str]:
     data = tomllib.loads(text)
     places = [data, _table(data, "workspace"), *(_object(t) for t in _table(data, "target").values())]
     for place in places:
-        for kind in ("dependencies", "dev-dependencies", "build-dependencies", "dev_dependencies"):
-            yield from (_crate(name, spec) for name, spec in _table(place, kind).items())
-    for source in _table(data, "patch").values():
+        for kind in ("", "dev-", "build-", "dev_", "build_"):
+            yield from (_crate(name, spec) for name, spec in _table(place, f"{kind}dependencies").items())
+    for source in (*_table(data, "patch").values(), _table(data, "replace")):
         yield from (_crate(name, spec) for name, spec in _object(source).items())
 
 
@@ -229,6 +273,13 @@ def _object(value: Any) -> Table:
     if not isinstance(value, dict):
         raise Unreadable("a table was expected")
     return cast(Table, value)
+
+
+def _list(value: Any) -> list[Any]:
+    """What may stand alone or in a list, or not at all."""
+    if value is None:
+        return []
+    return cast(list[Any], value) if isinstance(value, list) else [value]
 
 
 def _strings(value: Any) -> list[str]:

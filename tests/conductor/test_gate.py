@@ -55,7 +55,7 @@ def test_every_gate_open_merges_at_the_head() -> None:
         ({"mergeable": "conflicting"}, "It conflicts with main."),
         ({"mergeable": "unknown"}, "GitHub has not yet said whether it can be merged."),
         ({"changes": None}, "The changed files have not been read yet."),
-        ({"base_ref": "feature/mine"}, "It is against feature/mine; the work is for main. Set its base back to that."),
+        ({"base_ref": "mine"}, "It is against mine; the work is for main. Set its base back to that."),
         ({"changes": Changes(mistake="`x` is odd.")}, "`x` is odd. Correct it on main."),
         ({"required_checks": ["test", "build"]}, "The required check `build` has not reported yet."),
         (

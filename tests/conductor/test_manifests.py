@@ -179,6 +179,48 @@ def test_other_files_declare_nothing(path: str) -> None:
     assert declared(path, "anything") == set()
 
 
+@pytest.mark.parametrize(
+    ("path", "before", "after", "new"),
+    [
+        (
+            "requirements.txt",
+            "",
+            "-r https://files.test/requirements.txt",
+            "packages of https://files.test/requirements.txt",
+        ),
+        ("requirements.txt", "", "-r deps/all.lst", "packages of deps/all.lst"),
+        ("requirements.txt", "", "-r requirements-dev.txt", None),
+        (
+            "pyproject.toml",
+            "",
+            "[tool.uv.sources]\nrich = {git = 'https://x.test/rich'}",
+            "rich from https://x.test/rich",
+        ),
+        ("pyproject.toml", "", "[tool.uv.sources]\nown = [{workspace = true}]", None),
+        ("pyproject.toml", "", "[[tool.uv.index]]\nurl = 'https://x.test'", "packages of https://x.test"),
+        ("pyproject.toml", "", "[[tool.poetry.source]]\nurl = 'https://x.test'", "packages of https://x.test"),
+        (
+            "pyproject.toml",
+            "",
+            "[tool.uv]\noverride-dependencies = ['a @ https://x.test/a']",
+            "a from https://x.test/a",
+        ),
+        ("pyproject.toml", "", "[tool.setuptools.dynamic]\ndependencies = {file = 'a.lst'}", "packages of a.lst"),
+        ("pyproject.toml", "", "[tool.hatch.envs.default]\ndependencies = ['left-pad']", "left-pad"),
+        ("package.json", "{}", '{"overrides": {"a": {"b": "npm:evil@1"}}}', "b from npm:evil"),
+        ("package.json", "{}", '{"resolutions": {"b": "https://x.test/b"}}', "b from https://x.test/b"),
+        ("package.json", "{}", '{"pnpm": {"overrides": {"b": "me/b"}}, "overrides": {"c": "2"}}', "b from me/b"),
+        ("a.csproj", None, '<Project><packagereference Include="Evil" /></Project>', "evil"),
+        ("a.csproj", None, '<Project Sdk="Evil.Sdk/1.0" />', "the SDK evil.sdk"),
+        ("a.csproj", None, '<Project Sdk="Microsoft.NET.Sdk.Web" />', None),
+        ("Cargo.toml", "", "[build_dependencies]\nevil = '1'", "evil"),
+        ("Cargo.toml", "", "[replace]\n'a:1.0' = {git = 'https://x.test/a'}", "a:1.0 from https://x.test/a"),
+    ],
+)
+def test_there_is_no_way_around_by_another_key(path: str, before: str | None, after: str, new: str | None) -> None:
+    assert added(path, before, after) == ([new] if new else [])
+
+
 @given(st.sampled_from(sorted(READERS)), st.text(max_size=200))
 def test_no_text_is_too_odd(pattern: str, text: str) -> None:
     path = pattern.replace("*", "x")
