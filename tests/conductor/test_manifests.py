@@ -96,7 +96,7 @@ tokio = { git = "https://github.com/tokio-rs/tokio", rev = "abc" }
             REQUIREMENTS,
             {
                 "requests", "zope-interface", "tool from git+https://github.com/x/tool.git",
-                "packages of https://packages.test/simple",
+                "packages of https://packages.test/simple", "packages of base.txt", "packages of constraints.txt",
                 'from https://files.test/thing.whl ; python_version > "3"',
             },
         ),
