@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 MOST = 20  # each is read from GitHub, and whoever wrote the text may be anybody
 _COMMENTS = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
+_TICKS = re.compile(r"`+")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _ISSUE = r"(?:[\w.-]+/[\w.-]+)?#[1-9]\d{0,8}\b"
 _SAID = re.compile(
@@ -46,7 +46,26 @@ def prose(body: str) -> str:
             fence = mark[1]
         elif not line.lstrip().startswith(">") and not line.startswith(("    ", "\t")):
             kept.append(line)
-    return _CODE.sub(" ", "\n".join(kept))
+    return _without_spans("\n".join(kept))
+
+
+def _without_spans(text: str) -> str:
+    """`text` without spans of code: each ends with the next run of as many backticks as it began with."""
+    runs = list(_TICKS.finditer(text))
+    ends: dict[int, re.Match[str]] = {}
+    later: dict[int, re.Match[str]] = {}
+    for run in reversed(runs):
+        if closing := later.get(len(run[0])):
+            ends[run.start()] = closing
+        later[len(run[0])] = run
+    kept: list[str] = []
+    read = 0
+    for run in runs:
+        closing = ends.get(run.start())
+        if closing and run.start() >= read:
+            kept += (text[read : run.start()], " ")
+            read = closing.end()
+    return "".join([*kept, text[read:]])
 
 
 def circle(start: str, edges: Mapping[str, Sequence[str]]) -> list[str]:

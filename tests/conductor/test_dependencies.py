@@ -25,6 +25,7 @@ HERE = "acme/tally"
         ("depends on #1. Depends on #1 and ACME/Tally#1", ["acme/tally#1"]),
         ("depends\non\n#4", ["acme/tally#4"]),
         ("Depends on #1 & #2", ["acme/tally#1", "acme/tally#2"]),
+        ("`` ` `` depends on #1 `depends on #2` ``", ["acme/tally#1"]),
     ],
 )
 def test_dependencies_are_read(body: str, found: list[str]) -> None:
@@ -73,6 +74,11 @@ def test_any_text_is_read(body: str) -> None:
 @pytest.mark.parametrize("piece", ["depends on #1, ", "`", "```\n", "<!--", "blocked by ", "#1,#2 and "])
 def test_a_long_hostile_text_is_read_at_once(piece: str) -> None:
     depends_on(piece * 20_000, HERE)
+
+
+def test_runs_of_backticks_that_never_close_are_read_at_once() -> None:
+    ladder = " ".join("`" * length for length in range(1, 1000))
+    assert depends_on(f"{ladder} depends on #7", HERE) == ["acme/tally#7"]
 
 
 def test_a_circle_is_named_from_the_issue_back_to_itself() -> None:
