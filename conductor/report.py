@@ -23,6 +23,7 @@ ReportType = Literal[
     "WORK_STARTED", "BRANCH_CREATED", "PR_CREATED", "PR_UPDATED", "TOKEN_USAGE", "GUARD_BLOCKED", "HEARTBEAT", "LOG"
 ]
 ISSUE_KEY = re.compile(r"[\w.-]+/[\w.-]+#\d{1,9}")
+MOST_TOKENS = 10**12  # in one report; their sum has to fit in 64 bits for years
 Sha = Field(pattern=r"^[0-9a-f]{40}$")
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,10 +46,10 @@ class UsageData(_Data):
     run: str = Field(min_length=1, max_length=100)
     model: str = Field(min_length=1, max_length=100)
     issue: str = Field(default="", max_length=300)
-    input_tokens: int = Field(default=0, ge=0)
-    output_tokens: int = Field(default=0, ge=0)
-    cache_read_tokens: int = Field(default=0, ge=0)
-    cache_write_tokens: int = Field(default=0, ge=0)
+    input_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
+    output_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
+    cache_read_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
+    cache_write_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
     usd: float = Field(default=0, ge=0, le=100_000, allow_inf_nan=False)
 
 

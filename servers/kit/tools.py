@@ -63,7 +63,7 @@ def caller_of(meta: Any) -> Caller:
     """The caller of the request that is being served; on stdio, the person at the keyboard.
 
     Raises:
-        InvalidInput: `rig/claim` is no claim.
+        InvalidInput: `rig/claim` is no claim, or what is said is no name.
     """
     token = get_access_token()
     said = cast(dict[str, Any], meta or {})
@@ -71,12 +71,19 @@ def caller_of(meta: Any) -> Caller:
     return Caller(
         subject=subject,
         role=cast(Role, token.scopes[0]) if token else "person",
-        instance=str(said.get("rig/instance") or subject)[:200],
-        boot=str(said.get("rig/boot") or "")[:100],
-        request_id=str(said["rig/request_id"])[:100] if said.get("rig/request_id") else None,
+        instance=_name(said, "rig/instance", 200) or subject,
+        boot=_name(said, "rig/boot", 100),
+        request_id=_name(said, "rig/request_id", 100) or None,
         claim=_claim(said["rig/claim"]) if said.get("rig/claim") is not None else None,
         token_id=(token.claims or {}).get("jti") if token else None,
     )
+
+
+def _name(said: dict[str, Any], key: str, limit: int) -> str:
+    name = str(said.get(key) or "")[:limit]
+    if not name.isprintable():
+        raise InvalidInput(f"_meta {key} holds characters that no name has.")
+    return name
 
 
 def _claim(said: Any) -> Claim:

@@ -256,6 +256,12 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("heartbeat", {"claim": {"issue": "acme/tally#1", "fence": -5}}),
     ("heartbeat", {"claim": {"issue": "x" * 400 + "#1", "fence": 1}}),
     ("heartbeat", {"claim": "acme/tally#1"}),
+    ("heartbeat", {"claim": {"issue": "acme/tally#" + "9" * 200, "fence": 1}}),
+    (
+        "report_event",
+        {"type": "LOG", "claim": {"issue": "acme/tally#99999999999", "fence": 1}, "data": {"lines": ["x"]}},
+    ),
+    ("report_event", {"type": "TOKEN_USAGE", "data": {"run": "r\0", "model": "m", "input_tokens": 2**70}}),
     ("report_event", {"type": "ISSUE_DONE", "claim": CLAIM}),
     ("report_event", {"type": "WORK_STARTED"}),
     ("report_event", {"type": "PR_CREATED", "claim": CLAIM, "data": {"number": 0, "head_sha": HEAD}}),
@@ -296,6 +302,14 @@ async def test_hostile_arguments_are_refused_by_name_and_nothing_breaks(rig: Rig
         with pytest.raises(InvalidInput):
             await person.call(tool, **arguments)
     assert await pool.fetchval("SELECT count(*) FROM events") == 0
+
+
+async def test_names_that_no_database_holds_are_refused_at_the_door(rig: Rig) -> None:
+    dev = await rig.caller("dev")
+    for name in ("rig/instance", "rig/boot", "rig/request_id"):
+        with pytest.raises(InvalidInput, match=name):
+            await dev.call("list_issues", {name: "a\0b"})
+    await dev.call("heartbeat", {"rig/instance": "x" * 1_000_000})
 
 
 async def test_text_that_no_database_holds_is_kept_without_it(rig: Rig, claimable: Claimable) -> None:
