@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conductor.github import without_our_status
 from conductor.merge.gate import Human, Merge, Policy, Refuse, Verdict, Wait, gate
 from conductor.merge.snapshot import Change, Changes, Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
@@ -129,6 +130,22 @@ def test_an_owners_account_that_the_rig_reviews_with_does_not_approve_for_the_ow
 
 def test_the_gates_own_status_neither_passes_nor_holds_it() -> None:
     assert judged(required_checks=["test", "rig/merge-gate"]) == Merge(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("others", "state"),
+    [
+        ([], "none"),
+        ([Check(name="test", state="skipped")], "none"),
+        ([Check(name="test", state="skipped"), Check(name="lint", state="success")], "success"),
+        ([Check(name="test", state="pending")], "pending"),
+        ([Check(name="rig/merge\u2010gate", kind="status", state="failure")], "failure"),
+    ],
+)
+def test_neither_the_rigs_own_status_nor_what_was_skipped_is_ci(others: list[Check], state: str) -> None:
+    own = Check(name="rig/merge-gate", kind="status", state="success")
+    seen = without_our_status(pull_request(ISSUE, checks=[own, *others], checks_state="success"))
+    assert (seen.checks, seen.checks_state) == (others, state)
 
 
 def test_a_check_and_a_status_of_one_name_must_both_pass() -> None:
