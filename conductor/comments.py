@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from conductor.issues.issue import READY_LABEL, Issue
 from conductor.merge.snapshot import Snapshot
 
@@ -14,6 +16,14 @@ _ANSWER = (
     "it up, close the issue. From Claude Code, the rig's tool `decide_gate` does both."
 )
 _STATUS_LIMIT = 140  # GitHub's limit for a commit status description
+_CALL = re.compile(r"(?<![A-Za-z0-9])(?:@|&#0*64;?|&#x0*40;?|&commat;)(?=[A-Za-z0-9])", re.IGNORECASE)
+_SUGGESTION = re.compile(r"(^```suggestion\b.*?^```)", re.DOTALL | re.MULTILINE)
+
+
+def quiet(text: str) -> str:
+    """`text` that calls nobody: agents write it, or strangers through them. Suggested code stays as it is."""
+    parts = _SUGGESTION.split(text)
+    return "".join(part if n % 2 else _CALL.sub("@\u200b", part) for n, part in enumerate(parts))
 
 
 def waiting(reasons: list[str]) -> str:
@@ -67,7 +77,7 @@ def overtaken(base: str, times: int) -> str:
 
 def review(agent: str, summary: str, head: str) -> str:
     """The body of a review."""
-    return f"{summary}\n\n<sub>Reviewed by {agent} at {head[:7]}.</sub>"
+    return f"{quiet(summary)}\n\n<sub>Reviewed by {agent} at {head[:7]}.</sub>"
 
 
 def squash_title(pull: Snapshot) -> str:
@@ -86,14 +96,14 @@ def escalated(cause: str, evidence: str) -> str:
     details = (
         f"\n\n<details><summary>Evidence</summary>\n\n```\n{_fenced(evidence)}\n```\n</details>" if evidence else ""
     )
-    return f"**The rig needs a person here.** {cause}{details}\n\n{_ANSWER}"
+    return f"**The rig needs a person here.** {one_line(cause, 1000)}{details}\n\n{_ANSWER}"
 
 
 def repository_paused(repository: str, reason: str) -> str:
     """Said on the issue whose failure was one too many."""
     return (
-        f"**The rig takes no new work in {repository} for now.** {reason} Look for the common cause, then have it go "
-        "on with the rig's tool `resume`; failures from before will not stop it again."
+        f"**The rig takes no new work in {repository} for now.** {one_line(reason)} Look for the common "
+        "cause, then have it go on with the rig's tool `resume`; failures from before will not stop it again."
     )
 
 
@@ -117,8 +127,8 @@ def questions(asked: list[str], agent: str) -> str:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """`text` on one line, cut where it is long; nothing in it hides itself."""
-    line = " ".join(text.replace("<!--", "<! --").split())
+    """`text` on one line, cut where it is long; nothing in it hides itself or calls anybody."""
+    line = quiet(" ".join(text.replace("<!--", "<! --").split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

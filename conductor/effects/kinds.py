@@ -14,6 +14,7 @@ from conductor.events import Comment
 from conductor.issues.issue import NEEDS_INFO_LABEL, Issue
 from conductor.merge.landing import merge, tell_place
 from servers.kit.errors import Refused
+from servers.kit.logs import redact
 
 
 async def look_at_pull(hands: Hands, due: Due, issue: Issue) -> None:
@@ -53,7 +54,7 @@ async def set_status(hands: Hands, due: Due, issue: Issue) -> None:
 
 async def comment(hands: Hands, due: Due, issue: Issue) -> None:
     number = int(due.data.get("number", issue.number))  # the pull request's where it is about that
-    await hands.github.comment(issue.repository, number, due.data["body"], due.key)
+    await hands.github.comment(issue.repository, number, redact(due.data["body"]), due.key)
 
 
 async def needs_info(hands: Hands, due: Due, issue: Issue) -> None:

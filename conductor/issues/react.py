@@ -60,7 +60,7 @@ def _reviewed(event: e.ReviewPassed | e.ReviewDisputed, issue: Issue) -> list[Ef
     if event.fence is None:
         return []  # a person said it on GitHub
     verdict = "approve" if isinstance(event, e.ReviewPassed) else "request_changes"
-    remarks = [{"path": c.path, "line": c.line, "body": c.body} for c in event.comments]
+    remarks = [{"path": c.path, "line": c.line, "body": comments.quiet(c.body)} for c in event.comments]
     body = comments.review(event.agent, event.summary, event.head)
     review = {"head": event.head, "verdict": verdict, "body": body, "comments": remarks}
     post = Effect("post_review", issue.stream, review)

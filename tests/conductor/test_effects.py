@@ -331,3 +331,14 @@ async def test_an_effect_that_hangs_is_put_off_after_a_while(
 
 async def hang() -> None:
     await asyncio.Event().wait()
+
+
+async def test_a_secret_in_the_evidence_is_not_published(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue
+) -> None:
+    token = "ghp_" + "x" * 36
+    await told(store, c.RecordEffectFailed("merge", f"remote: https://rig:{token}@github.test"))
+    await effects.work()
+    [(_, body)] = github.said
+    assert "Evidence" in body
+    assert token not in body

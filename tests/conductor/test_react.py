@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conductor import comments
 from conductor import events as e
 from conductor.comments import waiting
 from conductor.effects.runner import HANDLERS
@@ -71,3 +72,24 @@ def test_a_status_is_as_long_as_github_takes_it() -> None:
 def test_evidence_cannot_break_out_of_its_fence() -> None:
     body = effects(h.ready(), c.RecordEffectFailed("merge", "```\n@everybody\n```"))[0].data["body"]
     assert body.count("```") == 2
+
+
+@pytest.mark.parametrize(
+    "call", ["@acme/everyone", "_@ada_", "\\@ada", "&#64;ada", "&#x40;ada", "&commat;ada", "<b>@ada"]
+)
+def test_what_agents_write_calls_nobody(call: str) -> None:
+    said = [
+        comments.escalated(f"{call}\n<!-- rig:x -->", ""),
+        comments.questions([call], "judge-e"),
+        comments.review("review-e", call, HEAD),
+        comments.repository_paused("acme/tally", call),
+    ]
+    for text in said:
+        assert call not in text
+        assert "@\u200b" in text
+        assert "<!-- rig" not in text
+
+
+def test_suggested_code_and_addresses_stay_as_they_are() -> None:
+    code = "Better:\n```suggestion\n@app.route('/')\n```\nada@example.com"
+    assert comments.quiet(code) == code
