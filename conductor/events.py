@@ -395,6 +395,7 @@ class MemoryPromoted(Event, frozen=True, kw_only=True):
 
 
 TYPES: dict[str, type[Event]] = {cls.type: cls for cls in Event.__subclasses__()}
+_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
 
 
 def decode(type_name: str, data: bytes | str | dict[str, Any]) -> Event:
@@ -406,7 +407,7 @@ def decode(type_name: str, data: bytes | str | dict[str, Any]) -> Event:
         NotFound: This version knows no such type.
         msgspec.ValidationError: The data does not fit the type.
     """
-    cls = TYPES.get(type_name)
-    if cls is None:
+    decoder = _DECODERS.get(type_name)
+    if decoder is None:
         raise NotFound(f"This version of the rig knows no event {type_name}. A newer one wrote it: update the rig.")
-    return msgspec.json.decode(data, type=cls) if isinstance(data, bytes | str) else msgspec.convert(data, cls)
+    return msgspec.convert(data, decoder.type) if isinstance(data, dict) else decoder.decode(data)

@@ -8,7 +8,8 @@ from conductor import events as e
 from conductor.comments import UNLABELLED, unreadable
 from conductor.issues import commands as c
 from conductor.issues.by_person import try_again
-from conductor.issues.evolve import GITHUB, fold
+from conductor.issues.changes import GITHUB
+from conductor.issues.evolve import fold
 from conductor.issues.issue import Blocked, Issue
 from conductor.issues.lifecycle import TERMINAL
 
