@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from conductor.intake.payload import pack
 from conductor.intake.sight import SQL
 from conductor.store.writer import Store, connection_of
 from servers.kit.errors import InvalidInput, RigError, Unavailable
@@ -15,6 +16,7 @@ from servers.kit.logs import get
 DELIVERIES = "deliveries"
 AT_ONCE = 64
 AT_ONCE_BYTES = 32 * 1024 * 1024
+WRITERS = 2  # one packs while the database works for the other
 log = get(__name__)
 
 
@@ -51,7 +53,8 @@ class Postbox:
         """Write for ever; whatever comes during a write goes into the next."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell())
-            await self._write()
+            for _ in range(WRITERS):
+                group.create_task(self._write())
 
     async def _tell(self) -> None:
         """Wake who translates, beside the next write and not before it."""
@@ -87,7 +90,8 @@ class Postbox:
             _fail(batch, Unavailable("The delivery could not be kept; the log says why."))
 
     async def _keep(self, batch: list[Posted]) -> None:
-        columns = [p.guid for p in batch], [p.event for p in batch], [p.body for p in batch]
+        packed = await asyncio.to_thread(_packed, batch)
+        columns = [p.guid for p in batch], [p.event for p in batch], packed
         async with connection_of(self.store.pool) as connection:
             fresh = {row["guid"] for row in await connection.fetch(SQL["store_deliveries"], *columns)}
         for posted in batch:
@@ -95,6 +99,10 @@ class Postbox:
                 posted.kept.set_result(posted.guid in fresh)
             fresh.discard(posted.guid)  # the same GUID twice in a batch is new once
         self._fresh.set()
+
+
+def _packed(batch: list[Posted]) -> list[bytes]:
+    return [pack(posted.body) for posted in batch]
 
 
 def _fail(batch: list[Posted], error: RigError) -> None:

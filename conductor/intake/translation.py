@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from conductor.intake.payload import parse
+from conductor.intake.payload import parse, unpack
 from conductor.intake.postbox import DELIVERIES
 from conductor.intake.sight import SQL, Sights
 from conductor.intake.translate import Sighting, translate
@@ -103,7 +103,7 @@ class Translation:
 
 def _translated(event: str, payload: bytes) -> list[Sighting] | str | InvalidInput:
     try:
-        return translate(event, parse(payload))
+        return translate(event, parse(unpack(payload)))
     except InvalidInput as error:
         return error
 

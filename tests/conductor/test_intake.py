@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from conductor.intake.door import MAX_BYTES, PATHS
+from conductor.intake.payload import pack
 from conductor.intake.translation import MAX_ATTEMPTS, replay
 from conductor.merge.snapshot import Snapshot
 from servers.kit.database import Pool
@@ -216,10 +217,20 @@ async def test_a_delivery_that_never_succeeds_fails_with_its_reason(rig: Rig, po
     rig.github.failing["get_issue"] = [Unavailable("GitHub answered \0 502.")] * 2
     await pool.execute(
         "INSERT INTO deliveries (guid, event, payload, attempts) VALUES ('g', 'issues', $1, $2)",
-        msgspec.json.encode(about_issue()),
+        pack(msgspec.json.encode(about_issue())),
         MAX_ATTEMPTS,
     )
     assert await outcomes() == [("failed", "GitHub answered ? 502.")]
+
+
+async def test_a_delivery_whose_body_is_damaged_fails_and_holds_up_no_other(
+    rig: Rig, pool: Pool, outcomes: Any
+) -> None:
+    await pool.execute("INSERT INTO deliveries (guid, event, payload) VALUES ('g', 'issues', 'no deflate stream')")
+    await rig.deliver({}, "ping")
+    states = dict(await outcomes())
+    assert set(states) == {"failed", "ignored"}
+    assert "damaged" in states["failed"]
 
 
 async def test_deliveries_can_be_replayed(rig: Rig, pool: Pool, outcomes: Any) -> None:
@@ -242,7 +253,7 @@ async def test_what_a_killed_process_was_translating_is_taken_over_after_its_lea
     await pool.execute(
         "INSERT INTO deliveries (guid, event, payload, attempts, due_at)"
         " VALUES ('g', 'issues', $1, 1, now() + interval '60 seconds')",
-        msgspec.json.encode(about_issue()),
+        pack(msgspec.json.encode(about_issue())),
     )
     await rig.deliver({}, "ping")
     await eventually(lambda: pool.fetchval("SELECT count(*) = 1 FROM deliveries WHERE state = 'ignored'"))

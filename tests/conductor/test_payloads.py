@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor.intake.payload import check, parse
+from conductor.intake.payload import check, pack, parse, unpack
 from conductor.intake.translate import TRANSLATORS, translate
 from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput
@@ -35,6 +35,17 @@ Example = tuple[str, dict[str, Any]]
 def examples() -> list[Example]:
     published = json.loads(text_of("webhooks-examples/api.github.com/index.json"))
     return [(kind["name"], payload) for kind in published for payload in kind["examples"]]
+
+
+@given(st.binary(max_size=3000))
+def test_a_body_is_kept_as_it_came(body: bytes) -> None:
+    assert unpack(pack(body)) == body
+
+
+@given(st.binary(max_size=300))
+def test_what_was_not_packed_is_refused_or_harmless(kept: bytes) -> None:
+    with suppress(InvalidInput):
+        unpack(kept)
 
 
 def test_every_example_is_understood_or_ignored_with_a_reason() -> None:
