@@ -6,11 +6,14 @@
 -- Answers: 'stale', or how many assignments the publisher thought announced and are not.
 local FIELDS = { 'issue', 'kind', 'priority', 'fence', 'attempt', 'offered_at' }
 local CHUNK = 1000
+local LATER_SECONDS = 15
 local position, repeat_after, longest, lives = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-if tonumber(redis.call('GET', KEYS[4]) or '0') > position then
+local later, left = tonumber(redis.call('GET', KEYS[4]) or '0'), redis.call('TTL', KEYS[4])
+-- A later look counts for seconds; what says that it counts for longer was not written here.
+if later > position and left >= 0 and left <= LATER_SECONDS then
   return 'stale'
 end
-redis.call('SET', KEYS[4], ARGV[1], 'EX', 15)
+redis.call('SET', KEYS[4], ARGV[1], 'EX', LATER_SECONDS)
 
 local function in_chunks(command, key, from, to, values)
   for at = from, to, CHUNK do

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from conductor.dispatch.outlook import Offer, Outlook, Work, outlook
 from conductor.store.records import PRIORITY_RANK
@@ -86,7 +86,19 @@ class Announcer:
             raise Unavailable(f"Valkey cannot be reached ({type(error).__name__}).") from error
 
     async def tell(self, look: Outlook, name: str) -> None:
-        """Rewrite what one character is told, and in full where Valkey forgot what was announced before."""
+        """Rewrite what one character is told; what others wrote to the rig's keys is swept out."""
+        try:
+            await self._tell(look, name)
+        except ResponseError as error:
+            if type(error) is not ResponseError:  # such as too little memory: nobody's garbage
+                raise
+            log.warning("the rig's keys held garbage", character=name, error=str(error))
+            await self.valkey.delete(*_keys(name))
+            self._announced[name] = set()
+            await self._tell(look, name)
+
+    async def _tell(self, look: Outlook, name: str) -> None:
+        """In full where Valkey forgot what was announced before."""
         work = look.of[name]
         answer = await self._evaluate(name, self._arguments(look.position, name, work))
         if answer == STALE:
@@ -97,7 +109,7 @@ class Announcer:
         self._announced[name] = {(offer.id, offer.since) for offer in work.open}
 
     async def _evaluate(self, name: str, arguments: Sequence[str | int]) -> Any:
-        keys = [f"{what}:{name}" for what in ("signal", "assignments", "announced", "announcing")]
+        keys = _keys(name)
         try:
             return await self.valkey.evalsha(DIGEST, len(keys), *keys, *arguments)
         except NoScriptError:
@@ -116,6 +128,10 @@ class Announcer:
         longest = max(SHORTEST_STREAM, 4 * len(ids))
         start = [position, self._repeat, longest, LIVES_SECONDS, len(ids) + len(work.in_flight)]
         return [*start, *ids, *work.in_flight, len(known) // 2, *known, *fresh]
+
+
+def _keys(name: str) -> list[str]:
+    return [f"{what}:{name}" for what in ("signal", "assignments", "announced", "announcing")]
 
 
 def _announcement(offer: Offer) -> tuple[str | int, ...]:
