@@ -26,11 +26,20 @@ def decide(issue: Issue, command: c.Command, limits: Limits = DEFAULTS) -> list[
     Raises:
         Refused: The command is not allowed now; the message says why and what to do.
     """
+    return decided(issue, command, limits)[0]
+
+
+def decided(issue: Issue, command: c.Command, limits: Limits = DEFAULTS) -> tuple[list[e.Event], Issue]:
+    """What `decide` says, and the issue after it.
+
+    Raises:
+        Refused: As there.
+    """
     deploys = command.deploys if isinstance(command, c.ObservePullRequest | c.RecordMerged) else []
     events = awaiting(_decide(issue, command, limits), deploys)
     after = fold(events, issue)  # refuses what the lifecycle does not know
-    stop = same_failure(events, after, limits)
-    return [*events, *stop] if stop else events + _green_again(after)
+    further = same_failure(events, after, limits) or _green_again(after)
+    return events + further, fold(further, after)
 
 
 def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:

@@ -1,196 +1,176 @@
-"""Serves all claimers that wait together, under the writer's lock: what they hold already, else the best offer."""
+"""Serves all claimers that wait together: what they hold already, else the best offer, in two round trips.
+
+Offers are read without the lock and written under it, where it is seen whether they still hold; who comes too late
+asks again. What one round gives away is left alone by the next one, which is chosen while the first is written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple, get_args
+from datetime import datetime
+from typing import Any
 
-import msgspec
-
+from conductor.events import Event
 from conductor.issues.commands import Assign
-from conductor.issues.decide import decide
-from conductor.issues.evolve import fold
-from conductor.issues.issue import Issue, OfferRole
-from conductor.store.batch import SQL, Batch
-from conductor.store.records import Append, Claimed, ClaimRequest, rows_of
+from conductor.issues.decide import decided
+from conductor.issues.issue import Issue, in_work
+from conductor.issues.react import react
+from conductor.store.batch import Batch, locked
+from conductor.store.offers import SQL, Look, Profile, Rules, Work, look
+from conductor.store.records import Append, Claimed, ClaimRequest, encode, rows_of
 from servers.kit.database import Connection
 from servers.kit.errors import Refused
 
 Outcome = Claimed | Refused | None
-_issue = msgspec.json.Decoder(Issue).decode  # from text, for by way of a dict it takes six times as long
-ROLES: tuple[str, ...] = get_args(OfferRole)
 DEEPER = 8  # so many times more offers are read where those that were read suit nobody who is left
 
 
-class Profile(NamedTuple):
-    """Claimers who may be given the same work, but for who they are."""
-
-    roles: tuple[str, ...]
-    stacks: tuple[str, ...]
-    kinds: tuple[str, ...]
-    stream: str | None
-    capped: bool
-
-    @classmethod
-    def of(cls, request: ClaimRequest) -> Profile:
-        """A person may do any role's work, and takes more of a repository's issues than agents may."""
-        person = request.role == "person"
-        return cls(ROLES if person else (request.role,), request.stacks, request.kinds, request.stream, not person)
-
-
-@dataclass
-class Work:
-    """An issue that could be handed out.
-
-    Attributes:
-        agents: Who may have it, of those who asked.
-        room: How many more of its repository's issues may be in work; None where it does not count.
-    """
-
-    issue: Issue
-    version: int
-    agents: list[str]
-    room: int | None
-
-
-@dataclass
-class Look:
-    """How far the offers were read.
-
-    Attributes:
-        want: At most so many for each profile.
-        full: Repositories that this round has filled.
-    """
-
-    want: int
-    full: set[int] = field(default_factory=set[int])
-
-
-class Handout:
-    """One round of claims.
+class Dealer:
+    """Deals the offers out; several rounds may be under way, of which one chooses at a time.
 
     Args:
-        affinity: How long work waits for the agent it prefers before others may take it.
-        open_issues: How many issues of a repository may be in work at once.
+        lease_seconds: How long a claim holds without a heartbeat.
     """
 
-    def __init__(
-        self, connection: Connection, batch: Batch, now: datetime, affinity: timedelta, open_issues: int
-    ) -> None:
-        self._connection = connection
-        self._batch = batch
-        self._now = now
-        self._affinity = affinity
-        self._open_issues = open_issues
-        self._taken: dict[int, int] = {}
+    def __init__(self, rules: Rules, lease_seconds: float) -> None:
+        self.rules = rules
+        self._lease_seconds = lease_seconds
+        self._leaving: set[str] = set()
+        self._choosing = asyncio.Lock()
 
-    async def serve(self, requests: Sequence[ClaimRequest]) -> dict[int, Outcome]:
-        """What each request gets, by its place; those that are missing have to ask again after this batch."""
-        outcomes: dict[int, Outcome] = {}
-        held = await self._held(requests)
-        wanting: dict[int, ClaimRequest] = {}
-        asked: set[tuple[str, str]] = set()
-        for place, request in enumerate(requests):
-            name = (request.agent, request.instance)
-            if name in asked:
-                continue  # what it holds is known after this batch
-            asked.add(name)
-            mine = held.get(name)
-            if mine is None:
-                wanting[place] = request
-            elif mine[1].stream in self._batch.chains:
-                continue  # what the database says of it is older than this batch
-            elif (outcome := self._hand_out(request, *mine)) is not None:
-                outcomes[place] = outcome
+    @property
+    def busy(self) -> bool:
+        """Whether offers are being given away, which may yet come back."""
+        return bool(self._leaving)
+
+    async def serve(self, connection: Connection, requests: Sequence[ClaimRequest], now: datetime) -> Round:
+        """One round: chosen and written."""
+        dealt = Round(self.rules.open_issues, now, self._leaving)
+        try:
+            async with self._choosing:
+                await dealt.choose(connection, requests, self.rules)
+            await dealt.write(connection, self._lease_seconds)
+        finally:
+            self._leaving -= dealt.given
+        return dealt
+
+
+@dataclass
+class Round:
+    """What one round of claims gives, by the place of each request.
+
+    Attributes:
+        leaving: Streams that are being given away in this process; `given` are this round's.
+        outcomes: What each request gets; those that are missing have to ask again after this round.
+        gifts: Claims that are one event and nothing else, each with its row for the writer's function.
+        batch: All other changes of hands, such as to the next process of an instance; `moved` says whose.
+    """
+
+    open_issues: int
+    now: datetime
+    leaving: set[str]
+    given: set[str] = field(default_factory=set[str])
+    outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
+    gifts: dict[int, Claimed] = field(default_factory=dict[int, Claimed])
+    batch: Batch = field(default_factory=Batch)
+    moved: dict[int, Issue] = field(default_factory=dict[int, Issue])
+    _rows: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    _taken: Counter[int] = field(default_factory=Counter[int])
+
+    async def choose(self, connection: Connection, requests: Sequence[ClaimRequest], rules: Rules) -> None:
+        """Decide what each request gets, reading further where somebody is left for whom there may be more."""
+        asking = _once(requests)
+        far = Look(len(asking))
+        while asking:
+            far.skip, filled = list(self.leaving), len(far.full)
+            seen = await look(connection, asking.values(), rules, far)
+            left: dict[int, tuple[Profile, ClaimRequest]] = {}
+            for place, (profile, request) in asking.items():
+                held = seen.held.get((request.agent, request.instance))
+                work = held or self._best(seen.offers[profile], request, far)
+                if work:
+                    self._give(place, request, work)
+                else:
+                    left[place] = profile, request
+            cut = {profile for profile, count in seen.read.items() if count >= far.want}
+            asking = {p: a for p, a in left.items() if a[0] in cut or len(far.full) > filled}
+            if not far.skip:  # otherwise there may be some again
+                self.outcomes |= dict.fromkeys(left.keys() - asking.keys())
+            far.want *= DEEPER
+
+    def _best(self, works: list[Work], request: ClaimRequest, far: Look) -> Work | None:
+        """Take the best offer for `request` out of `works`, and out of them what nobody of this profile can have."""
+        n = 0
+        while n < len(works):
+            work = works[n]
+            if work.room is not None and work.room <= self._taken[work.repository_id]:
+                far.full.add(work.repository_id)
+                del works[n]
+            elif work.stream in self.leaving:
+                del works[n]
+            elif request.agent in work.agents:
+                self._taken[work.repository_id] += work.room is not None
+                return works.pop(n)
             else:
-                wanting[place] = request
-        return outcomes | await self._offer(wanting)
+                n += 1
+        return None
 
-    async def _held(self, requests: Sequence[ClaimRequest]) -> dict[tuple[str, str], tuple[int, Issue]]:
-        agents, instances = [r.agent for r in requests], [r.instance for r in requests]
-        rows = await self._connection.fetch(SQL["held"], agents, instances)
-        return {(r["agent"], r["instance"]): (r["version"], _issue(r["data"])) for r in rows}
-
-    async def _offer(self, wanting: dict[int, ClaimRequest]) -> dict[int, Outcome]:
-        """Deal the offers out, and read further where somebody is left for whom there may be more."""
-        outcomes: dict[int, Outcome] = {}
-        look = Look(len(wanting) + len(self._batch.chains))
-        while wanting:
-            offers = await candidates(self._connection, wanting.values(), self._affinity, self._open_issues, look)
-            filled = len(look.full)
-            outcomes |= self._deal(wanting, offers, look)
-            cut = {profile for profile, works in offers.items() if len(works) >= look.want}
-            wanting = {
-                place: request
-                for place, request in wanting.items()
-                if outcomes[place] is None and (Profile.of(request) in cut or len(look.full) > filled)
-            }
-            look.want *= DEEPER
-        return outcomes
-
-    def _deal(
-        self, wanting: dict[int, ClaimRequest], offers: dict[Profile, list[Work]], look: Look
-    ) -> dict[int, Outcome]:
-        outcomes: dict[int, Outcome] = {}
-        for place, request in wanting.items():
-            works = offers.get(Profile.of(request), [])
-            work = next((w for w in works if request.agent in w.agents and self._free(w, look)), None)
-            outcomes[place] = self._hand_out(request, work.version, work.issue) if work else None
-            if work and work.room is not None:
-                repository = work.issue.repository_id
-                self._taken[repository] = self._taken.get(repository, 0) + 1
-        return outcomes
-
-    def _free(self, work: Work, look: Look) -> bool:
-        repository = work.issue.repository_id
-        if work.room is not None and work.room <= self._taken.get(repository, 0):
-            look.full.add(repository)
-            return False
-        return work.issue.stream not in self._batch.chains
-
-    def _hand_out(self, request: ClaimRequest, version: int, issue: Issue) -> Outcome:
-        """The issue in the hands of `request`; None where its old claim on it just ended."""
-        holder = issue.holder
-        if holder and (holder.agent, holder.instance, holder.boot) == (request.agent, request.instance, request.boot):
-            return Claimed(issue)
+    def _give(self, place: int, request: ClaimRequest, work: Work) -> None:
+        """The issue goes into the hands of `request`, where the rules of its life allow it."""
+        issue = work.issue
+        old = issue.holder
+        if old and (old.agent, old.instance, old.boot) == (request.agent, request.instance, request.boot):
+            self.outcomes[place] = Claimed(issue)
+            return
         ask = Assign(request.agent, request.role, request.instance, request.boot, request.run, request.kinds)
         try:
-            events = decide(issue, ask)
+            events, after = decided(issue, ask)
         except Refused as refused:
-            return refused
-        after = fold(events, issue)
-        append = Append(issue.stream, version, events, request.agent, self._now, issue, after, after.key)
-        self._batch.add(append, rows_of(append))
-        return Claimed(after) if after.holder else None
+            self.outcomes[place] = refused
+            return
+        self.given.add(work.stream)
+        self.leaving.add(work.stream)
+        if old is None and len(events) == 1 and not react(events[0], after):
+            self.gifts[place] = Claimed(after)
+            self._rows.append(self._row(work, events[0], after))
+        else:
+            append = Append(issue.stream, work.version, events, request.agent, self.now, issue, after, after.key)
+            self.batch.add(append, rows_of(append))
+            self.moved[place] = after
+
+    def _row(self, work: Work, event: Event, after: Issue) -> tuple[Any, ...]:
+        holder = after.holder
+        if holder is None:
+            raise ValueError(f"{after.key} was given to nobody")
+        room = None if work.room is None else self.open_issues - self._taken[work.repository_id] + 1
+        return (
+            work.stream, work.version, event.type, encode(event).decode(), holder.agent, after.key, after.repository,
+            work.repository_id, room, after.status, in_work(after), after.fence, holder.instance, holder.boot,
+            holder.kind, holder.run, encode(after).decode(),
+        )  # fmt: skip
+
+    async def write(self, connection: Connection, lease_seconds: float) -> None:
+        """Write what was chosen; who comes too late has no outcome."""
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            written = await connection.fetchval(SQL["claim"], *columns, self.now, lease_seconds)
+            gifts = zip(self.gifts.items(), written, strict=True)
+            self.outcomes |= {place: claimed for (place, claimed), done in gifts if done}
+        if self.moved:
+            async with locked(connection):
+                await self.batch.write_events(connection)
+                await self.batch.write_beside(connection, lease_seconds)
+            chains = self.batch.chains
+            held = {place: issue for place, issue in self.moved.items() if issue.holder}
+            self.outcomes |= {p: Claimed(issue) for p, issue in held.items() if chains[issue.stream].written}
 
 
-async def candidates(
-    connection: Connection,
-    requests: Iterable[ClaimRequest],
-    affinity: timedelta,
-    open_issues: int,
-    look: Look,
-) -> dict[Profile, list[Work]]:
-    """The best offers for each profile of claimers, as far as `look` goes."""
-    agents: dict[Profile, dict[str, bool]] = {}
-    for request in requests:
-        agents.setdefault(Profile.of(request), {})[request.agent] = request.alone
-    asked = [
-        profile._asdict() | {"profile": n, "agents": list(who), "alone": list(who.values())}
-        for n, (profile, who) in enumerate(agents.items())
-    ]
-    found: dict[Profile, list[Work]] = {profile: [] for profile in agents}
-    profiles = list(agents)
-    for row in await connection.fetch(SQL["candidates"], asked, affinity, open_issues, list(look.full), look.want):
-        found[profiles[row["profile"]]].append(Work(_issue(row["data"]), row["version"], row["agents"], row["room"]))
-    return found
-
-
-async def offered(
-    connection: Connection, request: ClaimRequest, affinity: timedelta, open_issues: int, want: int
-) -> list[Issue]:
-    """What `request` could be given right now, best first and at most `want`; nothing is given."""
-    found = await candidates(connection, [request], affinity, open_issues, Look(want))
-    return [work.issue for work in found[Profile.of(request)]][:want]
+def _once(requests: Sequence[ClaimRequest]) -> dict[int, tuple[Profile, ClaimRequest]]:
+    """The first request of each process, by its place: what the others hold is known after this round."""
+    first: dict[tuple[str, str], int] = {}
+    for place, request in enumerate(requests):
+        first.setdefault((request.agent, request.instance), place)
+    return {place: (Profile.of(requests[place]), requests[place]) for place in first.values()}

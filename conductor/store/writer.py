@@ -15,7 +15,9 @@ from conductor.issues.issue import Issue
 from conductor.issues.limits import Limits
 from conductor.store.batch import SQL, Batch, locked
 from conductor.store.connection import AWAY, Kept, connection_of
-from conductor.store.handout import Handout, Outcome, offered
+from conductor.store.handout import Dealer
+from conductor.store.offers import SQL as OFFERS
+from conductor.store.offers import Rules, offered
 from conductor.store.records import Append, Appended, Claimed, ClaimRequest, Recorded, Rows, rows_of
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.database import Pool
@@ -30,6 +32,7 @@ ANNOUNCE_SECONDS = 0.02  # other processes hear at most so often, for each time 
 MOST = 500  # in one transaction
 WRITERS = 2  # one prepares and settles while the database works for the other
 LARGE = 16  # a batch worth halving
+FEW = 4  # the same for claims, which cost more
 log = get(__name__)
 
 Reply = TypeVar("Reply")
@@ -75,6 +78,8 @@ class Store:
         self._lease_seconds = lease_seconds
         self.affinity = affinity
         self.limits = limits or Limits()
+        self._dealer = Dealer(Rules(affinity, self.limits.open_issues), lease_seconds)
+        self._behind: list[_Claiming] = []
         self._waiting: list[_Appending | _Claiming] = []
         self._arrived = asyncio.Event()
         self._idle = 0
@@ -106,7 +111,7 @@ class Store:
             spare: So many more issues of a repository may be in work as there are just leaving it.
         """
         async with connection_of(self.pool) as connection:
-            return await offered(connection, request, self.affinity, self.limits.open_issues + spare, want)
+            return await offered(connection, request, Rules(self.affinity, self.limits.open_issues + spare), want)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""
@@ -141,7 +146,7 @@ class Store:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announcing())
             for _ in range(min(WRITERS, self.pool.get_max_size())):
-                group.create_task(self._writing(Kept(self.pool, SQL["define_append"])))
+                group.create_task(self._writing(Kept(self.pool, f"{SQL['define_append']};\n{OFFERS['define']}")))
 
     async def _writing(self, kept: Kept) -> None:
         try:
@@ -157,11 +162,15 @@ class Store:
             await kept.drop()
 
     def _take(self) -> list[_Appending | _Claiming]:
-        """The next batch; half of a large one where another writer is free, which is sent while this one commits."""
-        waiting = len(self._waiting)
-        size = min(waiting // 2 if self._idle and waiting > LARGE else waiting, MOST)
-        batch, self._waiting = self._waiting[:size], self._waiting[size:]
-        return batch
+        """The next batch, of appends or of claims.
+
+        Half of a large one where another writer is free, which is sent while this one commits.
+        """
+        kind, large = (_Claiming, FEW) if isinstance(self._waiting[0], _Claiming) else (_Appending, LARGE)
+        alike = [waiting for waiting in self._waiting if type(waiting) is kind]
+        size = min(len(alike) // 2 if self._idle and len(alike) > large else len(alike), MOST)
+        self._waiting = [waiting for waiting in self._waiting if type(waiting) is not kind] + alike[size:]
+        return alike[:size]
 
     def _enqueue(self, waiting: _Appending | _Claiming) -> None:
         self._waiting.append(waiting)
@@ -192,30 +201,42 @@ class Store:
     async def _commit(self, kept: Kept, items: list[_Appending | _Claiming]) -> None:
         appending = [item for item in items if isinstance(item, _Appending)]
         claiming = [item for item in items if isinstance(item, _Claiming)]
+        if claiming:
+            await self._hand_out(kept, claiming)
+        if appending:
+            await self._append(kept, appending)
+
+    async def _append(self, kept: Kept, items: list[_Appending]) -> None:
         batch = Batch()
-        placed = [batch.add(item.append, item.rows) for item in appending]
-        claimed = await self._write(kept, batch, [item.request for item in claiming])
+        placed = [batch.add(item.append, item.rows) for item in items]
+        await self._write(kept, batch)
         self._announce(batch)
-        for item, place in zip(appending, placed, strict=True):
+        for item, place in zip(items, placed, strict=True):
             self._settle_or_wait(item, batch.outcome(item.append, place))
-        for n, item in enumerate(claiming):
-            if n in claimed:
-                _settle(item, claimed[n])
+
+    async def _write(self, kept: Kept, batch: Batch) -> None:
+        connection = await kept.get()
+        if batch.plain:
+            await batch.write_events(connection)
+            return
+        async with locked(connection):
+            await batch.write_events(connection)
+            await batch.write_beside(connection, self._lease_seconds)
+
+    async def _hand_out(self, kept: Kept, items: list[_Claiming]) -> None:
+        try:
+            dealt = await self._dealer.serve(await kept.get(), [item.request for item in items], self.clock.now())
+        finally:
+            self._waiting += self._behind
+            self._behind = []
+        self._announce(dealt.batch, claims=bool(dealt.gifts))
+        for place, item in enumerate(items):
+            if place in dealt.outcomes:
+                _settle(item, dealt.outcomes[place])
+            elif self._dealer.busy:
+                self._behind.append(item)
             else:
                 self._enqueue(item)
-
-    async def _write(self, kept: Kept, batch: Batch, requests: list[ClaimRequest]) -> dict[int, Outcome]:
-        connection = await kept.get()
-        if not requests and batch.plain:
-            await batch.write_events(connection)
-            return {}
-        async with locked(connection):
-            handout = Handout(connection, batch, self.clock.now(), self.affinity, self.limits.open_issues)
-            claimed = await handout.serve(requests) if requests else {}
-            if batch.placed:
-                await batch.write_events(connection)
-                await batch.write_beside(connection, self._lease_seconds)
-        return claimed
 
     def _settle_or_wait(self, item: _Appending, outcome: Appended | Conflict | None) -> None:
         if outcome is None:
@@ -223,9 +244,9 @@ class Store:
         else:
             _settle(item, outcome)
 
-    def _announce(self, batch: Batch) -> None:
+    def _announce(self, batch: Batch, claims: bool = False) -> None:
         written = [placed for placed in batch.placed if placed.chain.written]
-        self._topics |= {EVENTS} if written else set()
+        self._topics |= {EVENTS} if written or claims else set()
         self._topics |= {ASSIGNMENTS} if any(placed.rows.offers for placed in written) else set()
         self._topics |= {EFFECTS} if any(placed.rows.effects for placed in written) else set()
         if self._topics:

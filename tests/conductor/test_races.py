@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from conductor.events import MessageSent
+from conductor.events import IssueCancelled, MessageSent
+from conductor.issues.evolve import evolve
 from conductor.store.records import Append, ClaimRequest, Recorded
 from conductor.store.replay import differences
 from conductor.store.writer import Store
 from servers.kit.database import Pool, open_pool
-from servers.kit.errors import Unavailable
+from servers.kit.errors import Conflict, Unavailable
 from servers.kit.wake import LocalWake, background
 from tests.conductor.conftest import Approve, Claimable
 from tests.conductor.serving import Rig
@@ -153,11 +154,13 @@ async def test_a_claim_is_found_though_many_better_ones_are_being_written(store:
     busy = [await approve("critical") for _ in range(5)]
     quiet = await approve()
     request = ClaimRequest(agent="dev", role="dev", instance="dev", boot="1", run="r")
-    changes = [Append(i.stream, 1, [], "ada", NOW, i, i) for i in busy]
-    writing = asyncio.gather(*(store.append(change) for change in changes))
-    claimed, _ = await asyncio.gather(store.claim(request), writing)
+    gone = IssueCancelled(reason="no", by="ada")
+    changes = [Append(i.stream, 1, [gone], "ada", NOW, i, evolve(i, gone)) for i in busy]
+    writing = asyncio.gather(*(store.append(change) for change in changes), return_exceptions=True)
+    claimed, written = await asyncio.gather(store.claim(request), writing)
     assert claimed
-    assert claimed.issue.stream == quiet.stream
+    lost = [i.stream for i, outcome in zip(busy, written, strict=True) if isinstance(outcome, Conflict)]
+    assert [claimed.issue.stream] == (lost or [quiet.stream])
 
 
 async def test_a_writer_whose_idle_connection_was_cut_goes_on(

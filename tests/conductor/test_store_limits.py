@@ -13,23 +13,30 @@ from typing import Any
 
 import pytest
 
-from bench.backlog import fill
 from conductor.events import RigPaused, RigResumed
 from conductor.handler import handle
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue, stream_of
 from conductor.issues.limits import Limits
 from conductor.store.batch import SQL
+from conductor.store.offers import LOOK_AT_ONE
+from conductor.store.offers import SQL as OFFERS
 from conductor.store.records import Append, ClaimRequest
 from conductor.store.replay import differences
 from conductor.store.writer import Store
 from conductor.views import crowded
-from servers.kit.database import Pool, open_pool
+from servers.kit.database import Connection, Pool, open_pool
 from servers.kit.wake import LocalWake, background
 from tests.conductor.samples import observed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = 3
+OFFERS_OF_A_DAY = """
+    INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base, offer_kind,
+                        offer_role, data)
+    SELECT 'issue-' || n, 1, n / 40, 'acme/tally-' || n / 40, n, 'x', 'queued', 2, 'main', 'implement', 'dev', '{}'
+    FROM generate_series(1, $1::int) AS n
+"""
 _names = count(1)
 
 
@@ -127,14 +134,42 @@ async def test_two_requests_of_one_process_at_once_get_one_claim(strict: Store) 
 
 
 async def test_as_many_offers_are_read_as_are_asked_for_however_many_there_are(pool: Pool) -> None:
-    await fill(pool, 3_000)
-    profile = {"agents": ["a"], "alone": [True], "roles": ["dev"], "stacks": [], "kinds": ["implement"]}
-    asked = json.dumps([profile | {"capped": True}])
-    async with pool.acquire() as connection:
-        await connection.execute(SQL["define_append"])
-        await connection.execute(f"PREPARE offers AS {SQL['candidates']}")
-        explain = f"EXPLAIN (ANALYZE) EXECUTE offers('{asked}', '1 min', 3, '{{}}', 10)"
-        plan = "\n".join(row[0] for row in await connection.fetch(explain))
-    assert re.search(r"Index Scan using issues_offered .*actual time=\S+ rows=10.00", plan)
-    assert "Index Only Scan using issues_in_work" in plan
-    assert "Seq Scan" not in plan
+    await pool.execute(OFFERS_OF_A_DAY, 20_000)
+    for known in (False, True):
+        if known:
+            await pool.execute("ANALYZE issues")
+        for prepare in (f"{SQL['define_append']};{OFFERS['define']}", OFFERS["in_order"]):
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute(prepare)
+                plan = await plan_of(connection, OFFERS["look"], 10)
+            assert re.search(r"Index Scan using issues_offered .*actual time=\S+ rows=10.00", plan)
+            assert "using issues_in_work" in plan
+            assert "Seq Scan" not in plan
+
+
+async def test_an_issue_that_is_asked_for_by_name_is_found_by_its_key(pool: Pool) -> None:
+    await pool.execute(OFFERS_OF_A_DAY, 900)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"{SQL['define_append']};{OFFERS['define']}")
+        plan = await plan_of(connection, LOOK_AT_ONE, 10, stream="issue-600")
+    assert re.search(r"Index Scan using issues_pkey on issues .*actual time=\S+ rows=1.00", plan)
+    assert "issues_offered" not in plan
+
+
+async def plan_of(connection: Connection, query: str, want: int, stream: str | None = None) -> str:
+    """How the database looks for offers, having looked."""
+    profile = {"profile": 0, "agents": ["a"], "alone": [True], "roles": ["dev"], "stacks": [], "kinds": ["implement"]}
+    asked = json.dumps([profile | {"capped": True, "stream": stream}])
+    await connection.execute(f"PREPARE offers AS {query}")
+    explain = f"EXPLAIN (ANALYZE) EXECUTE offers('{asked}', '1 min', 3, '{{}}', '{{a}}', '{{a}}', '{{}}', {want})"
+    plan = "\n".join(row[0] for row in await connection.fetch(explain))
+    await connection.execute("DEALLOCATE offers")
+    return plan
+
+
+async def test_a_claim_by_name_gives_that_issue_though_others_go_first(strict: Store) -> None:
+    issues = await queue(strict, 1, 3)
+    other = somebody()
+    won = await claim(strict, somebody(stream=issues[2].stream), other)
+    assert {issue.stream for issue in won} == {issues[2].stream, issues[0].stream}
+    assert await claim(strict, somebody(stream=issues[2].stream)) == []
