@@ -17,6 +17,7 @@ _ANSWER = (
 )
 _STATUS_LIMIT = 140  # GitHub's limit for a commit status description
 _CALL = re.compile(r"(?<![A-Za-z0-9])(?:@|&#0*64;?|&#x0*40;?|&commat;)(?=[A-Za-z0-9])", re.IGNORECASE)
+_SKIPPING = re.compile(r"\[(?:skip (?:ci|actions)|(?:ci|actions) skip|no ci)\]", re.IGNORECASE)
 _SUGGESTION = re.compile(r"(^```suggestion\b.*?^```)", re.DOTALL | re.MULTILINE)
 
 
@@ -81,8 +82,8 @@ def review(agent: str, summary: str, head: str) -> str:
 
 
 def squash_title(pull: Snapshot) -> str:
-    """The title of the merge commit, as GitHub writes it."""
-    return f"{pull.title} (#{pull.number})"
+    """The title of the merge commit, as GitHub writes it; it never keeps the base's workflows from running."""
+    return f"{' '.join(_SKIPPING.sub(' ', pull.title).split())} (#{pull.number})"
 
 
 def squash_message(issue: Issue) -> str:

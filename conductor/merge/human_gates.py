@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from conductor.merge import manifests
 from conductor.merge.patterns import first_match, first_word, is_odd
@@ -88,12 +89,16 @@ def _code(file: Change) -> str:
     """The lines that the change adds, in lower case, without comments that have a line to themselves."""
     marker = _MARKERS.get(file.path.rpartition(".")[2].lower())
     lines = added_lines(file.patch or "")
-    return "\n".join(line for line in lines if marker is None or not line.lstrip().startswith(marker)).lower()
+    code = "\n".join(line for line in lines if marker is None or not line.lstrip().startswith(marker))
+    return normalize("NFKC", code).lower()  # Python takes letters of full width for the plain ones
 
 
 def added_lines(patch: str) -> list[str]:
-    """The lines that a patch of GitHub adds; it has hunks only, no headers of files."""
-    return [line[1:] for line in patch.split("\n") if line.startswith("+")]
+    """The lines that a patch of GitHub adds; it has hunks only, no headers of files.
+
+    What GitHub shows as one line may be several to a compiler.
+    """
+    return [line for shown in patch.split("\n") if shown.startswith("+") for line in shown[1:].splitlines()]
 
 
 _COMMENTS = {

@@ -46,6 +46,8 @@ def topics(*files: Change, policy: Policy = POLICY) -> list[str]:
         ("jobs/purge_books.py", "data_deletion"),
         (".rig-agent.yaml", "rig_policy"),
         (".github/CODEOWNERS", "rig_policy"),
+        (".gitmodules", "third_party_code"),
+        ("LICENSE_auth/session.py", "authentication_session"),
         (".github/workflows/ci.yml", "rig_policy"),
         (".github/actions/test/action.yml", "rig_policy"),
     ],
@@ -63,6 +65,9 @@ def test_a_path_triggers_its_topic(path: str, topic: str) -> None:
         ("user.date_of_birth = when", "personal_data"),
         ('    db.run("delete from books")', "data_deletion"),
         ("+password", "authentication_session"),
+        ("# only a comment\rimport stripe", "payments"),
+        ("# only a comment\u2028import stripe", "payments"),
+        ("\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44 = 1", "authentication_session"),
     ],
 )
 def test_a_word_on_an_added_line_triggers_its_topic(line: str, topic: str) -> None:
@@ -87,6 +92,11 @@ def test_a_word_on_an_added_line_triggers_its_topic(line: str, topic: str) -> No
 )
 def test_nothing_else_triggers(path: str, line: str) -> None:
     assert topics(change(path, line)) == []
+
+
+def test_another_commit_of_a_submodule_is_third_party_code() -> None:
+    pointer = change("tests/data", patch=f"@@ -1 +1 @@\n-Subproject commit {'a' * 40}\n+Subproject commit {'b' * 40}")
+    assert topics(pointer) == ["third_party_code"]
 
 
 def test_words_on_lines_that_go_do_not_trigger() -> None:

@@ -14,7 +14,7 @@ from conductor.issues.issue import Issue
 from conductor.issues.react import Effect, react
 from tests.conductor import histories as h
 from tests.conductor.histories import do
-from tests.conductor.samples import HEAD, NEXT_HEAD
+from tests.conductor.samples import HEAD, NEXT_HEAD, pull_request
 
 
 def effects(issue: Issue, command: c.Command) -> list[Effect]:
@@ -93,3 +93,8 @@ def test_what_agents_write_calls_nobody(call: str) -> None:
 def test_suggested_code_and_addresses_stay_as_they_are() -> None:
     code = "Better:\n```suggestion\n@app.route('/')\n```\nada@example.com"
     assert comments.quiet(code) == code
+
+
+def test_no_title_keeps_workflows_from_running_on_the_base() -> None:
+    pull = pull_request(h.ready(), title="Add [a] list [skip ci] [Actions Skip]")
+    assert comments.squash_title(pull) == "Add [a] list (#34)"
