@@ -137,4 +137,4 @@ def retell(log: list[Any]) -> None:
             states[row["stream"]] = evolve(before, event)
         holders = [(issue.holder.agent, issue.holder.instance) for issue in states.values() if issue.holder]
         assert len(set(holders)) == len(holders)
-    assert given > CAP
+    assert given
