@@ -5,18 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from bench.append import approved
 from bench.common import Result, Round, at_least, durable, interleaved, ratio, result
-from conductor.events import Event, IssueAssigned, IssueUnassigned, WorkStarted
+from conductor.events import (
+    BranchCreated,
+    CiPassed,
+    Comment,
+    Event,
+    IssueAssigned,
+    IssueUnassigned,
+    Merged,
+    MergeGatePassed,
+    PrCreated,
+    PrUpdated,
+    ReviewAssigned,
+    ReviewDisputed,
+    ReviewPassed,
+    WorkStarted,
+)
 from conductor.store.records import encode
-from conductor.store.replay import PAGE, SQL, rebuild
+from conductor.store.replay import rebuild
 from servers.kit.database import Pool, open_pool
 
 NAME = "replay"
 SENTENCE = "Events of the log decoded, folded and written as a fresh projection"
 FOLD = 0.55
+ROUNDS = 11
 EACH = 100  # events of an issue
+BRANCH, URL = "feature/issue-1-add-feature", "https://github.test/acme/tally/pull"
+WORDS = "The totals are wrong for an empty list; please handle it and add a test."
+REMARK = Comment(path="tally/totals.py", line=12, body="This divides by zero where nothing was counted.")
+PAGE = 5_000
+ROWS = "SELECT stream, version, type, data::text FROM events ORDER BY position"
 FILL = """
     INSERT INTO events (position, stream, version, type, data, actor, occurred_at)
     SELECT issue * $3::int + version, format('issue-%s-%s', issue, issue), version, type,
@@ -54,25 +76,51 @@ async def run(quick: bool) -> Result:
 
 
 def life() -> list[Event]:
-    """An issue that many took up and gave back."""
-    events: list[Event] = [approved(1, 1)]
-    fence = 0
-    while len(events) < EACH:
-        fence += 1
+    """A hard issue, which reviews sent back eleven times; most issues are done after one round, twenty events."""
+    events: list[Event] = [approved(1, 1), *_written(1, 1), CiPassed(head=_head(1), checks=["test"])]
+    for number in range(1, ROUNDS + 1):
+        review = _taken(2 * number, "review-e")
         events += [
-            IssueAssigned(
-                kind="implement",
-                agent="dev-e",
-                instance="dev-e-1",
-                fence=fence,
-                run=f"run-{fence % 5}",
-                attempt=1,
-                branch="feature/issue-1",
-            ),
-            WorkStarted(agent="dev-e", fence=fence),
-            IssueUnassigned(agent="dev-e", fence=fence, reason="released"),
+            ReviewAssigned(head=_head(number), round=number, **review),
+            ReviewDisputed(agent="review-e", head=_head(number), summary=WORDS, comments=[REMARK], fence=2 * number),
+            IssueUnassigned(agent="review-e", fence=2 * number, reason="completed"),
+            *_written(2 * number + 1, number + 1),
+            CiPassed(head=_head(number + 1), checks=["test"]),
         ]
-    return events[:EACH]
+    return [*events, *_merged(2 * ROUNDS + 2, _head(ROUNDS + 1))]
+
+
+def _written(fence: int, number: int) -> list[Event]:
+    """Work from its claim to its push: at first a pull request, then a further head."""
+    taken, head = _taken(fence, "dev-e"), _head(number)
+    pushed: list[Event] = [PrUpdated(number=34, head=head, fence=fence)]
+    if number == 1:
+        opened = PrCreated(number=34, url=f"{URL}/34", head=head, branch=BRANCH, author="dev-e", fence=fence)
+        pushed = [BranchCreated(branch=BRANCH, fence=fence), opened]
+    return [
+        IssueAssigned(kind="implement" if number == 1 else "rework", attempt=1, branch=BRANCH, **taken),
+        WorkStarted(agent="dev-e", fence=fence),
+        *pushed,
+        IssueUnassigned(agent="dev-e", fence=fence, reason="completed"),
+    ]
+
+
+def _merged(fence: int, head: str) -> list[Event]:
+    return [
+        ReviewAssigned(head=head, round=ROUNDS + 1, **_taken(fence, "review-e")),
+        ReviewPassed(agent="review-e", head=head, summary="Well done.", fence=fence),
+        IssueUnassigned(agent="review-e", fence=fence, reason="completed"),
+        MergeGatePassed(head=head, policy="default"),
+        Merged(head=head, sha=head[::-1]),
+    ]
+
+
+def _taken(fence: int, agent: str) -> dict[str, Any]:
+    return {"agent": agent, "instance": f"{agent}-1", "boot": f"{fence:032x}", "fence": fence, "run": f"run-{fence}"}
+
+
+def _head(number: int) -> str:
+    return f"{number:040x}"
 
 
 async def _rate(issues: int, work: Awaitable[object]) -> float:
@@ -84,6 +132,6 @@ async def _rate(issues: int, work: Awaitable[object]) -> float:
 async def fetch(pool: Pool) -> None:
     """Read every event's row."""
     async with pool.acquire() as connection, connection.transaction():
-        cursor = await connection.cursor(SQL["issue_events"], None, 0)
+        cursor = await connection.cursor(ROWS)
         while await cursor.fetch(PAGE):
             pass

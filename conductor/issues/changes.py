@@ -1,4 +1,7 @@
-"""What each event changes of an issue beside its status: a function for each kind, found in `RULES` by type."""
+"""What each event changes of an issue beside its status: a function for each kind, found in `RULES` by type.
+
+Each gives a dict of its own, to which `evolve` adds.
+"""
 
 from __future__ import annotations
 
@@ -256,7 +259,7 @@ def _waiting(issue: Issue, event: e.MergeGateWaiting) -> Changes:
 
 
 def _waits_no_more(*_: object) -> Changes:
-    return _NOT_WAITING
+    return {**_NOT_WAITING}
 
 
 def _merged(_: Issue, event: e.Merged) -> Changes:

@@ -9,7 +9,7 @@ import msgspec
 
 from conductor.events import Event
 from conductor.issues.changes import RULES, Changes
-from conductor.issues.failures import failure_class
+from conductor.issues.failures import FAILURES, failure_class
 from conductor.issues.issue import Issue
 from conductor.issues.lifecycle import next_status
 
@@ -20,9 +20,11 @@ def evolve(issue: Issue, event: Event) -> Issue:
     Raises:
         IllegalTransition: The lifecycle has no such step from here.
     """
-    status, rule = next_status(issue.status, event.type), RULES.get(type(event))
-    changes: Changes = {"status": status, **rule(issue, event)} if rule else {"status": status}
-    if name := failure_class(event):
+    kind = type(event)
+    status, rule = next_status(issue.status, kind.type), RULES.get(kind)
+    changes: Changes = rule(issue, event) if rule else {}
+    changes.setdefault("status", status)
+    if kind in FAILURES and (name := failure_class(event)):
         changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
     if issue.blocked is not None and status != "blocked":
         changes["blocked"] = None

@@ -1,17 +1,17 @@
-"""Folds the log anew: proves that the projection equals it, rebuilds it, or shows the past."""
+"""Folds the log anew, issue by issue: proves that the projection equals it, rebuilds it, or shows the past."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from conductor.events import decode
-from conductor.issues.evolve import evolve
+from conductor.issues.evolve import fold
 from conductor.issues.issue import Issue
 from conductor.store.records import encode, issue_row
 from conductor.store.writer import SQL as STORE_SQL
@@ -19,81 +19,89 @@ from servers.kit.database import Connection, Pool, load_queries
 
 PROJECTION = 2  # raise it when `evolve` or the projection's columns change their meaning
 SQL = load_queries(Path(__file__).with_name("replay.sql"))
-PAGE = 5_000
-Fold = dict[str, tuple[int, Issue]]
-_NOTHING = (0, Issue())
+PAGE = 100  # issues
+
+
+class Folded(NamedTuple):
+    """What the log makes of an issue, and when its first and its newest event were recorded."""
+
+    issue: Issue
+    version: int
+    first: datetime
+    newest: datetime
 
 
 async def fold_all(
-    connection: Connection, until: datetime | None = None, after: int = 0, onto: Fold | None = None
-) -> tuple[Fold, int]:
-    """Every issue's version and state as the log up to `until` leaves it, and the last position that was read.
+    connection: Connection, last: int | None = None, until: datetime | None = None, after: int = 0
+) -> AsyncGenerator[list[Folded]]:
+    """Every issue, as the log up to `last` and `until` leaves it, ordered by stream in pages.
 
     Args:
-        after: Where to begin.
-        onto: What the log up to there had led to.
+        after: Only issues that something happened to after this position; they are folded whole.
     """
-    issues: Fold = {} if onto is None else onto
-    cursor = await connection.cursor(SQL["issue_events"], until, after)
-    while rows := await cursor.fetch(PAGE):
-        for after, stream, version, kind, data in rows:  # noqa: B007 - the last one is where it ends
-            _, issue = issues.get(stream, _NOTHING)
-            issues[stream] = version, evolve(issue, decode(kind, data))
-    return issues, after
+    cursor = await connection.cursor(SQL["lives"], last, until, after)
+    rows = await cursor.fetch(PAGE)
+    while rows:
+        coming = asyncio.ensure_future(cursor.fetch(PAGE))  # the database reads on while we fold
+        try:
+            page = [await _folded(*row) for row in rows]
+        finally:
+            await asyncio.wait([coming])
+        yield page
+        rows = coming.result()
+
+
+async def _folded(types: list[str], data: list[str], version: int, first: datetime, newest: datetime) -> Folded:
+    await asyncio.sleep(0)  # so that what the database sends is taken in
+    return Folded(fold(map(decode, types, data)), version, first, newest)
 
 
 async def differences(pool: Pool) -> AsyncGenerator[str]:
     """One sentence for each issue whose projection is not what the log says; none if all is well."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        folded, _ = await fold_all(connection)
-        rows = await connection.fetch(SQL["projected"])
-        for row in rows:
-            version, issue = folded.pop(row["stream"], _NOTHING)
-            if version != row["version"] or issue != msgspec.convert(row["data"], Issue):
-                yield f"{row['stream']}: the projection at {row['version']} is not the log at {version}."
-        for stream in folded:
-            yield f"{stream}: the log has it, the projection does not."
+        rows = {row["stream"]: row for row in await connection.fetch(SQL["projected"])}
+        async for page in fold_all(connection):
+            for issue, version, *_ in page:
+                row = rows.pop(issue.stream, None)
+                if row is None:
+                    yield f"{issue.stream}: the log has it, the projection does not."
+                elif version != row["version"] or issue != msgspec.convert(row["data"], Issue):
+                    yield f"{issue.stream}: the projection at {row['version']} is not the log at {version}."
+        for stream, row in rows.items():
+            yield f"{stream}: the projection at {row['version']} is not in the log."
 
 
 async def rebuild(pool: Pool) -> int:
     """Write the projection anew from the log; how many issues there are.
 
-    It is made beside the old one, which is in use meanwhile. Only what was appended since is folded, and the new
+    It is made beside the old one, which is in use meanwhile. Only what changed since is folded again, and the new
     rows take the old ones' place, under the writer's lock.
     """
-    async with pool.acquire() as connection:
-        async with connection.transaction():
-            folded, position = await fold_all(connection)
-        async with connection.transaction():
-            await connection.execute(SQL["stage"])
-            await _stage(connection, folded)
-            await connection.execute(STORE_SQL["lock"])
-            since, _ = await fold_all(connection, after=position, onto=_Changes(folded))
-            await connection.execute(SQL["unstage"], list(since))
-            await _stage(connection, dict(since))
-            await connection.execute(SQL["set_ages"])
-            await connection.execute(SQL["swap"])
-            await connection.execute(SQL["set_projection_number"], PROJECTION)
-    return len(folded.keys() | since.keys())
+    async with pool.acquire() as connection, connection.transaction():
+        last = await connection.fetchval(SQL["last"])
+        await connection.execute(SQL["stage"])
+        async for page in fold_all(connection, last):
+            await _stage(connection, page)
+        await connection.execute(STORE_SQL["lock"])
+        async for page in fold_all(connection, after=last):
+            await connection.execute(SQL["unstage"], [folded.issue.stream for folded in page])
+            await _stage(connection, page)
+        issues = await connection.fetchval(SQL["staged"])
+        await connection.execute(SQL["swap"])
+        await connection.execute(SQL["set_projection_number"], PROJECTION)
+        return issues
 
 
-class _Changes(Fold):
-    """What changed on top of a fold that stays as it is."""
-
-    def __init__(self, below: Fold) -> None:
-        super().__init__()
-        self._below = below
-
-    def get(self, stream: str, default: Any = None) -> Any:
-        return super().get(stream) or self._below.get(stream, default)
+async def _stage(connection: Connection, page: list[Folded]) -> None:
+    rows = b",".join(encode(_row(folded)) for folded in page)
+    await connection.execute(SQL["stage_issues"], f"[{rows.decode()}]")
 
 
-async def _stage(connection: Connection, folded: Fold) -> None:
-    now = datetime.now(UTC)
-    ages = {"created_at": now, "updated_at": now, "offered_at": None}
-    rows = (encode(issue_row(issue, version) | ages) for version, issue in folded.values())
-    while page := b",".join(islice(rows, PAGE)):
-        await connection.execute(SQL["stage_issues"], f"[{page.decode()}]")
+def _row(folded: Folded) -> dict[str, Any]:
+    """As old as its first event, by which work is picked; an offer is taken to be as old as the newest."""
+    row = issue_row(folded.issue, folded.version)
+    offered = folded.newest if row["offer_kind"] else None
+    return row | {"created_at": folded.first, "updated_at": folded.newest, "offered_at": offered}
 
 
 async def keep_current(pool: Pool) -> None:
@@ -108,5 +116,4 @@ async def keep_current(pool: Pool) -> None:
 async def as_of(pool: Pool, until: datetime) -> list[Issue]:
     """Every issue as it was at `until`."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        folded, _ = await fold_all(connection, until)
-        return [issue for _, issue in folded.values()]
+        return [folded.issue async for page in fold_all(connection, until=until) for folded in page]

@@ -1,7 +1,16 @@
--- :name issue_events
--- Every issue's events up to a time and after a position, in the order of the log.
-SELECT position, stream, version, type, data::text FROM events
-WHERE position > $2 AND stream LIKE 'issue-%' AND ($1::timestamptz IS NULL OR recorded_at <= $1) ORDER BY position
+-- :name lives
+-- Every issue's events in order up to a position and a time; of those issues that have one after $3, if it is not 0.
+SELECT array_agg(type ORDER BY version), array_agg(data::text ORDER BY version), max(version),
+       min(recorded_at), max(recorded_at)
+FROM events
+WHERE stream LIKE 'issue-%' AND ($1::bigint IS NULL OR position <= $1)
+    AND ($2::timestamptz IS NULL OR recorded_at <= $2)
+    AND ($3::bigint = 0 OR stream IN (SELECT stream FROM events WHERE position > $3))
+GROUP BY stream ORDER BY stream
+
+-- :name last
+-- Where the log ends.
+SELECT coalesce(max(position), 0) FROM events
 
 -- :name projected
 -- The projection as it stands.
@@ -23,14 +32,9 @@ INSERT INTO staged SELECT (jsonb_populate_recordset(NULL::issues, $1::jsonb)).*
 -- Removes rows that are about to be written newer.
 DELETE FROM staged WHERE stream = ANY ($1)
 
--- :name set_ages
--- Issues are as old as their first event, by which work is picked, and were last changed by their newest; offers are
--- taken to be as old as the change.
-UPDATE staged SET created_at = first.recorded_at, updated_at = newest.recorded_at,
-    offered_at = CASE WHEN offer_kind IS NOT NULL THEN newest.recorded_at END
-FROM events AS first, events AS newest
-WHERE first.stream = staged.stream AND first.version = 1
-    AND newest.stream = staged.stream AND newest.version = staged.version
+-- :name staged
+-- How many rows there are.
+SELECT count(*) FROM staged
 
 -- :name swap
 -- The new projection takes the old one's place.
