@@ -61,13 +61,18 @@ class SeenComment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeenRelations(msgspec.Struct, frozen=True, kw_only=True):
-    """What an issue has to do with others; comments are the newest, oldest first."""
+    """What an issue has to do with others; comments are the newest, oldest first.
+
+    Attributes:
+        settings: Text of `.rig-agent.yaml` on the main branch, empty without one; None where it has to be read.
+    """
 
     sub_issues: list[SeenOther] = []
     blocked_by: list[SeenOther] = []
     pull_requests: list[SeenRival] = []
     comments: list[SeenComment] = []
     templates: list[str] = []
+    settings: str | None = None
 
 
 class SeenIssue(msgspec.Struct, frozen=True, kw_only=True):

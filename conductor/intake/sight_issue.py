@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -181,18 +182,22 @@ class IssueSights:
         if seen.relations is None:
             return observed
         if issue.status not in _BEGUN:
-            observed = await self._ground(observed, issue, seen.default_branch)
+            observed = await self._ground(observed, issue, seen.default_branch, seen.relations.settings)
         return await self._related(observed, seen, seen.relations, issue)
 
-    async def _ground(self, observed: c.ObserveIssue, issue: Issue, main: str) -> c.ObserveIssue:
+    async def _ground(self, observed: c.ObserveIssue, issue: Issue, main: str, shown: str | None) -> c.ObserveIssue:
         """Base branch, rules and stack, which are read where work may start: later they are the issue's own."""
         fresh = issue.status == "new" or issue.status in TERMINAL
         base = (main or await self.github.default_branch(observed.repository)) if fresh else issue.base
-        said, error = await self._config(observed.repository, base)
+        said, error = await self._config(observed.repository, base, shown if base == main else None)
         stack = stack_of(observed.labels) or said.stack
         return replace(observed, base=base, stack=stack, config_error=error)
 
-    async def _config(self, repository: str, base: str) -> tuple[RepositorySettings, str]:
+    async def _config(self, repository: str, base: str, shown: str | None) -> tuple[RepositorySettings, str]:
+        """What was shown with the issue saves a request, but only the file itself is said to be wrong."""
+        if shown is not None:
+            with suppress(InvalidInput):
+                return await asyncio.to_thread(parse, shown), ""
         try:
             text = await self.github.file(repository, FILE, base)
             return await asyncio.to_thread(parse, text), ""

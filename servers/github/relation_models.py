@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from servers.kit.repository import FILE
+
 
 class OtherIssue(BaseModel):
     repository: str
@@ -38,3 +40,6 @@ class Relations(BaseModel):
     pull_requests: list[ClosingPullRequest] = Field(description="Open ones that close the issue, up to 20")
     comments: list[Remark] = Field(description="The last 50, oldest first")
     templates: list[str] = Field(description="Texts of the repository's issue templates, up to 20")
+    settings: str | None = Field(
+        description=f"Text of {FILE} on the main branch, empty where there is none; null: read it with get_file"
+    )

@@ -11,6 +11,7 @@ from servers.github.relation_models import ClosingPullRequest, OtherIssue, Relat
 from servers.github.snapshot import actor
 from servers.github.trees import Json, child, children
 from servers.kit.errors import NotFound
+from servers.kit.repository import LONGEST
 
 BODY_LIMIT = 10_000
 TEMPLATES = 20
@@ -40,6 +41,7 @@ def read_relations(repo: GitHubRepository, number: int, login: str) -> Relations
         ],
         comments=[_remark(one, login) for one in children(issue, "comments", "nodes")],
         templates=_templates(repository),
+        settings=_settings(repository),
     )
 
 
@@ -98,3 +100,10 @@ def _templates(repository: Json) -> list[str]:
     texts = [one.get("body") for one in children(repository, "issueTemplates")]
     texts += [child(repository, name).get("text") for name in ("hidden", "plain")]
     return [text for text in texts if text][:TEMPLATES]
+
+
+def _settings(repository: Json) -> str | None:
+    if repository.get("settings") is None:
+        return ""
+    text = child(repository, "settings").get("text")
+    return text if text is not None and len(text) <= LONGEST else None

@@ -150,6 +150,22 @@ class TestTheRepositorysOwnRules:
         world.github.config = config
         assert (await world.look(1)).brake == "repository_config"
 
+    async def test_shown_with_the_issue_are_not_asked_for_again(self, world: World) -> None:
+        world.github.label(1)
+        world.github.edit(1, default_branch="main")
+        world.github.relate(1, settings="stack: go\n")
+        await world.sights.follow(IssueSeen(REPOSITORY, 1))
+        assert ((await world.issue(1)).stack, world.github.calls["file"]) == ("go", 0)
+
+    @pytest.mark.parametrize("shown", ["elsewhere.yaml", None])
+    async def test_not_shown_as_they_should_be_are_read_once_more(self, world: World, shown: str | None) -> None:
+        world.github.config = "stack: go\n"
+        world.github.label(1)
+        world.github.edit(1, default_branch="main")
+        world.github.relate(1, settings=shown)
+        await world.sights.follow(IssueSeen(REPOSITORY, 1))
+        assert ((await world.issue(1)).stack, world.github.calls["file"]) == ("go", 1)
+
     async def test_say_the_stack_unless_a_label_does(self, world: World) -> None:
         assert (await world.look(1)).stack == "python"
         assert (await world.look(2, labels=["agent-ready", "stack:Rust"])).stack == "rust"

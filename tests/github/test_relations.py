@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from servers.kit.repository import FILE, LONGEST
 from tests.github.conftest import OTHER, TALLY, Rig
 
 ISSUE = {"repository": TALLY, "number": 1, "relations": True}
@@ -25,6 +28,7 @@ async def test_nothing_is_read_unless_it_is_asked_for(rig: Rig) -> None:
         "pull_requests": [],
         "comments": [],
         "templates": [],
+        "settings": "",
     }
 
 
@@ -77,6 +81,21 @@ async def test_issue_templates_are_told_without_their_heads(rig: Rig) -> None:
     }
     await rig.double.push_files(TALLY, "main", files, login="ada")
     assert (await relations(rig))["templates"] == ["## What happens\n", "Describe it.\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("stack: go\n", "stack: go\n"), (f"stack: go # {'é' * LONGEST}\n", None), (None, "")]
+)
+async def test_the_repositorys_settings_are_told_as_far_as_they_may_be_valid(
+    rig: Rig, text: str | None, shown: str | None
+) -> None:
+    await rig.double.push_files(TALLY, "main", {FILE: text, "a.md": "Else nothing changes."}, login="ada")
+    assert (await relations(rig))["settings"] == shown
+
+
+async def test_a_folder_under_the_settings_name_is_not_shown_as_settings(rig: Rig) -> None:
+    await rig.double.push_files(TALLY, "main", {f"{FILE}/a": "A folder."}, login="ada")
+    assert (await relations(rig))["settings"] in ("", None)
 
 
 async def test_an_issue_is_closed_and_opened_once(rig: Rig) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+KEPT = 2_000
+_KEPT: dict[tuple[Path, tuple[str, ...]], Output] = {}
+
 
 class GitFailed(Exception):
     """git answered with an exit code that the caller did not expect."""
@@ -58,3 +61,13 @@ async def git(
     if code not in expect:
         raise GitFailed(f"git {' '.join(arguments[:3])} exited {code}: {err.decode(errors='replace').strip()}")
     return Output(code, out, err)
+
+
+async def unchanging(directory: Path, *arguments: str) -> Output:
+    """The same about objects under their full names, which stay as they are: git is asked once."""
+    key = (directory, arguments)
+    if key not in _KEPT:
+        _KEPT[key] = await git(directory, *arguments)
+        while len(_KEPT) > KEPT:
+            del _KEPT[next(iter(_KEPT))]
+    return _KEPT[key]

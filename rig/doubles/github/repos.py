@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rig.doubles.github.diffs import FileDiff, Hunk, parse_diff, parse_hunks
 from rig.doubles.github.model import ZERO
-from rig.doubles.github.plumbing import GitFailed, git
+from rig.doubles.github.plumbing import GitFailed, git, unchanging
 
 CONFIG = """[core]
 \trepositoryformatversion = 0
@@ -36,6 +37,7 @@ CONFIG = """[core]
 \thideRefs = refs/pull
 """
 
+FULL_NAME = re.compile(r"[0-9a-f]{40}")
 COMMIT_FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%B%x00%x01"
 
 
@@ -185,7 +187,8 @@ def point_pull_ref(path: Path, number: int, sha: str) -> None:
 async def entries(path: Path, sha: str, file: str) -> list[Entry]:
     """The entry of a path, or of everything in it when it ends in a slash."""
     target = [file] if file else []
-    listed = await git(path, "ls-tree", "-l", "-z", sha, "--", *target)
+    read = unchanging if FULL_NAME.fullmatch(sha) else git
+    listed = await read(path, "ls-tree", "-l", "-z", sha, "--", *target)
     found: list[Entry] = []
     for record in filter(None, listed.text.split("\0")):
         meta, name = record.split("\t", 1)
@@ -195,7 +198,7 @@ async def entries(path: Path, sha: str, file: str) -> list[Entry]:
 
 
 async def blob(path: Path, sha: str) -> bytes:
-    return (await git(path, "cat-file", "blob", sha)).out
+    return (await unchanging(path, "cat-file", "blob", sha)).out
 
 
 @asynccontextmanager

@@ -46,9 +46,13 @@ def _association(context: Context, at: At, arguments: Json) -> str:
 
 @resolves("Repository", "issueTemplates")
 async def _templates(context: Context, repo: Repository, arguments: Json) -> list[Node]:
-    listed = await store.entries(repo.path, repo.default_branch, TEMPLATES + "/") if repo.refs else []
+    listed = await _listed(repo, repo.default_branch, TEMPLATES + "/")
     found = [entry for entry in listed if entry.kind == "blob" and entry.path.endswith(".md")]
     return [Node("IssueTemplate", (e.path, await _text(repo, e.sha))) for e in found]
+
+
+async def _listed(repo: Repository, branch: str, path: str) -> list[store.Entry]:
+    return await store.entries(repo.path, repo.branch(branch) or branch, path) if repo.refs else []
 
 
 async def _text(repo: Repository, sha: str) -> str:
@@ -72,9 +76,9 @@ async def _object(context: Context, repo: Repository, arguments: Json) -> Node |
     """A file at a revision such as `HEAD:docs/a.md`; other expressions name nothing here."""
     revision, _, path = str(arguments.get("expression") or "").partition(":")
     branch = repo.default_branch if revision == "HEAD" else revision
-    if not path or not repo.refs:
+    if not path:
         return None
-    listed = await store.entries(repo.path, branch, path)
+    listed = await _listed(repo, branch, path)
     found = [entry for entry in listed if entry.path == path and entry.kind == "blob"]
     return Node("Blob", await _text(repo, found[0].sha)) if found else None
 
