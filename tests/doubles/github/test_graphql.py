@@ -87,7 +87,8 @@ def conforms(value: Any, kind: str, where: str) -> None:
 
 
 def test_every_resolver_stands_for_a_field_of_githubs_schema() -> None:
-    assert {module.__name__.rpartition(".")[2] for module in RESOLVERS} == {"reads", "pulls", "reviews", "writes"}
+    modules = {module.__name__.rpartition(".")[2] for module in RESOLVERS}
+    assert modules == {"reads", "pulls", "relations", "reviews", "writes"}
     for type_name, fields in FIELDS.items():
         if type_name == "Edge":
             continue
