@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -18,6 +19,9 @@ from servers.kit.errors import InvalidInput, NotFound, Unavailable
 from servers.kit.logs import get
 
 BATCH = 50
+BATCHES = 8
+PATIENCE_SECONDS = 1.0
+LOOK_SECONDS = 50.0  # less than the lease, so that nobody else looks as well
 MAX_ATTEMPTS = 10
 SURELY_GONE = 3  # GitHub shows what is new a little later than it tells of it
 MAX_BACKOFF_SECONDS = 60.0
@@ -62,34 +66,52 @@ class Translation:
         await self.store.persist(SQL["release_deliveries"])
 
     async def run(self) -> None:
-        """Translate deliveries for ever."""
-        while True:
-            seen = self.store.wake.count(DELIVERIES)
-            try:
-                if await self.work():
-                    continue
-            except Unavailable as error:
-                log.warning("deliveries wait for the database", error=str(error))
-            await self.store.wake.wait(DELIVERIES, 1.0, seen)
+        """Translate deliveries for ever; what waits for GitHub for long holds up what came later no more."""
+        under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                seen = self.store.wake.count(DELIVERIES)
+                if rows := await self._leased():
+                    under_way.add(group.create_task(self._work_off(rows)))
+                    patience = PATIENCE_SECONDS if len(under_way) < BATCHES else None
+                    _, under_way = await asyncio.wait(under_way, timeout=patience, return_when=FIRST_COMPLETED)
+                else:
+                    await self.store.wake.wait(DELIVERIES, 1.0, seen)
 
     async def work(self) -> int:
-        """Translate what waits; deliveries that point at one thing share one look. How many there were."""
-        async with connection_of(self.store.pool) as connection:
-            rows = await connection.fetch(SQL["lease_deliveries"], BATCH)
-        if not rows:
-            return 0
+        """Translate what waits; how many deliveries there were."""
+        rows = await self._leased()
+        await self._work_off(rows)
+        return len(rows)
+
+    async def _leased(self) -> list[Any]:
+        try:
+            async with connection_of(self.store.pool) as connection:
+                return await connection.fetch(SQL["lease_deliveries"], BATCH)
+        except Unavailable as error:
+            log.warning("deliveries wait for the database", error=str(error))
+            return []
+
+    async def _work_off(self, rows: list[Any]) -> None:
+        """Deliveries that point at one thing share one look."""
         translated = {row["guid"]: _translated(row["event"], row["payload"]) for row in rows}
         wanted = dict.fromkeys(s for found in translated.values() if isinstance(found, list) for s in found)
         outcomes = await self._follow_all(list(wanted))
         await self._note({row["guid"]: _ended(row, translated[row["guid"]], outcomes) for row in rows})
-        return len(rows)
 
     async def _follow_all(self, sightings: list[Sighting]) -> Outcomes:
-        results = await asyncio.gather(*(self.sights.follow(s) for s in sightings), return_exceptions=True)
+        results = await asyncio.gather(*(self._follow(s) for s in sightings), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, Exception):
                 raise result
         return dict(zip(sightings, cast("list[str | Exception | None]", results), strict=True))
+
+    async def _follow(self, sighting: Sighting) -> str | None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self.sights.follow(sighting)
+        except TimeoutError as error:
+            raise Unavailable(f"GitHub did not answer within {LOOK_SECONDS:g} seconds.") from error
 
     async def _note(self, ends: dict[str, Ended | PutOff]) -> None:
         over = [(guid, end.state, end.words) for guid, end in ends.items() if isinstance(end, Ended)]

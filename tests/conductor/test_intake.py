@@ -314,3 +314,21 @@ async def test_while_the_database_is_away_github_is_told_to_come_again(
         return (await rig.deliver({}, "ping")).status_code == 202
 
     await eventually(accepted)
+
+
+async def test_what_github_never_answers_holds_up_no_other_delivery(
+    rig: Rig, pool: Pool, eventually: Eventually
+) -> None:
+    asked = 0
+
+    async def hang_once() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await asyncio.Event().wait()
+
+    rig.github.during["get_issue"] = hang_once
+    await rig.deliver(about_issue(1))
+    await eventually(lambda: asked == 1)
+    await rig.labelled(2)
+    assert await types(pool) == ["ISSUE_APPROVED"]
