@@ -18,7 +18,7 @@ from conductor.issues.commands import Assign
 from conductor.issues.decide import decided
 from conductor.issues.issue import Issue, in_work
 from conductor.issues.react import react
-from conductor.store.batch import Batch, locked
+from conductor.store.batch import Batch
 from conductor.store.offers import SQL, Look, Profile, Rules, Work, look
 from conductor.store.records import Append, Claimed, ClaimRequest, encode, rows_of
 from servers.kit.database import Connection
@@ -133,7 +133,7 @@ class Round:
             return
         self.given.add(work.stream)
         self.leaving.add(work.stream)
-        if old is None and len(events) == 1 and not react(events[0], after):
+        if old is None and after.holder and len(events) == 1 and not react(events[0], after):
             self.gifts[place] = Claimed(after)
             self._rows.append(self._row(work, events[0], after))
         else:
@@ -142,15 +142,9 @@ class Round:
             self.moved[place] = after
 
     def _row(self, work: Work, event: Event, after: Issue) -> tuple[Any, ...]:
-        holder = after.holder
-        if holder is None:
-            raise ValueError(f"{after.key} was given to nobody")
         room = None if work.room is None else self.open_issues - self._taken[work.repository_id] + 1
-        return (
-            work.stream, work.version, event.type, encode(event).decode(), holder.agent, after.key, after.repository,
-            work.repository_id, room, after.status, in_work(after), after.fence, holder.instance, holder.boot,
-            holder.kind, holder.run, encode(after).decode(),
-        )  # fmt: skip
+        state = encode(after).decode()
+        return work.stream, work.version, room, in_work(after), event.type, encode(event).decode(), state
 
     async def write(self, connection: Connection, lease_seconds: float) -> None:
         """Write what was chosen; who comes too late has no outcome."""
@@ -160,9 +154,7 @@ class Round:
             gifts = zip(self.gifts.items(), written, strict=True)
             self.outcomes |= {place: claimed for (place, claimed), done in gifts if done}
         if self.moved:
-            async with locked(connection):
-                await self.batch.write_events(connection)
-                await self.batch.write_beside(connection, lease_seconds)
+            await self.batch.write(connection, lease_seconds)
             chains = self.batch.chains
             held = {place: issue for place, issue in self.moved.items() if issue.holder}
             self.outcomes |= {p: Claimed(issue) for p, issue in held.items() if chains[issue.stream].written}

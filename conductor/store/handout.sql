@@ -7,52 +7,57 @@
 SET enable_bitmapscan = off;
 SET enable_sort = off;
 CREATE OR REPLACE FUNCTION pg_temp.claim(
-    streams text[], versions int[], types text[], events text[], agents text[], correlations text[],
-    repositories text[], repository_ids bigint[], rooms int[], statuses text[], working boolean[], fences int[],
-    instances text[], boots text[], kinds text[], runs text[], issues text[],
+    streams text[], versions int[], rooms int[], working boolean[], types text[], events text[], issues text[],
     at timestamptz, lease float8, OUT written boolean[]
 ) LANGUAGE plpgsql AS $function$
 DECLARE
+    size int := cardinality(streams);
+    states jsonb[] := ARRAY(SELECT state::jsonb FROM unnest(issues) AS s(state));
+    agents text[] := ARRAY(SELECT state->'holder'->>'agent' FROM unnest(states) AS s(state));
     expected int[];
+    paused boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(7237002);
+    paused := EXISTS (SELECT FROM pauses);
     expected := ARRAY(
-        SELECT CASE WHEN EXISTS (
-                   SELECT FROM pauses WHERE scope IN ('rig', lower(c.repository), 'agent:' || lower(c.agent))
-               ) OR EXISTS (
-                   SELECT FROM claims AS h WHERE h.agent = c.agent AND h.instance = c.instance
+        SELECT CASE WHEN paused AND EXISTS (
+                   SELECT FROM pauses
+                   WHERE scope IN ('rig', lower(c.state->>'repository'), 'agent:' || lower(c.agent))
+               ) OR (
+                   SELECT true FROM claims AS h  -- no EXISTS, for which all claims would be hashed
+                   WHERE h.agent = c.agent AND h.instance = c.state->'holder'->>'instance'
                ) OR (c.room IS NOT NULL AND c.room <= (
-                   SELECT count(*) FROM issues AS w WHERE w.in_work AND w.repository_id = c.repository_id
+                   SELECT count(*) FROM issues AS w
+                   WHERE w.in_work AND w.repository_id = (c.state->'repository_id')::bigint
                )) THEN -1 ELSE c.version END
-        FROM unnest(versions, agents, instances, repositories, repository_ids, rooms)
-            AS c(version, agent, instance, repository, repository_id, room)
+        FROM unnest(versions, rooms, agents, states) AS c(version, room, agent, state)
     );
     SELECT a.written INTO written FROM pg_temp.append(
         streams, expected, '{}', '{}', '{}', '{}',
-        streams, ARRAY(SELECT generate_series(1, cardinality(streams))), array_fill(1, ARRAY[cardinality(streams)]),
-        types, events, agents, correlations,
-        array_fill(NULL::text, ARRAY[cardinality(streams)]), array_fill(at, ARRAY[cardinality(streams)])
+        streams, ARRAY(SELECT generate_series(1, size)), array_fill(1, ARRAY[size]), types, events, agents,
+        ARRAY(SELECT concat(state->>'repository', '#', state->>'number') FROM unnest(states) AS s(state)),
+        array_fill(NULL::text, ARRAY[size]), array_fill(at, ARRAY[size])
     ) AS a;
     UPDATE issues AS i SET
-        version = c.version + 1, status = c.status, holder = c.agent, fence = c.fence, in_work = c.working,
-        offer_kind = NULL, offer_role = NULL, offer_stack = '', offer_excluded = '{}', offer_preferred = NULL,
-        offer_avoided = '{}', offer_only = NULL, offered_at = NULL, updated_at = now(), data = c.data::jsonb
-    FROM unnest(written, streams, versions, statuses, agents, fences, working, $17)
-        AS c(done, stream, version, status, agent, fence, working, data)
+        version = c.version + 1, status = c.state->>'status', holder = c.agent, in_work = c.working,
+        fence = (c.state->'fence')::int, offer_kind = NULL, offer_role = NULL, offer_stack = '',
+        offer_excluded = '{}', offer_preferred = NULL, offer_avoided = '{}', offer_only = NULL, offered_at = NULL,
+        updated_at = now(), data = c.state
+    FROM unnest(written, streams, versions, working, agents, states)
+        AS c(done, stream, version, working, agent, state)
     WHERE c.done AND i.stream = c.stream;
     INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
-    SELECT c.stream, c.fence, c.agent, c.instance, c.boot, c.kind, c.run, now() + make_interval(secs => lease)
-    FROM unnest(written, streams, fences, agents, instances, boots, kinds, runs)
-        AS c(done, stream, fence, agent, instance, boot, kind, run)
+    SELECT c.stream, h.fence, h.agent, h.instance, h.boot, h.kind, h.run, now() + make_interval(secs => lease)
+    FROM unnest(written, streams, states) AS c(done, stream, state),
+         jsonb_to_record(c.state->'holder')
+             AS h(fence int, agent text, instance text, boot text, kind text, run text)
     WHERE c.done;
 END
 $function$
 
 -- :name claim
 -- Writes those claims that still hold; says which.
-SELECT written FROM pg_temp.claim(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
-)
+SELECT written FROM pg_temp.claim($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- :name in_order
 -- The same for the look of another connection, in its transaction.
@@ -68,8 +73,10 @@ SET LOCAL enable_sort = off
 SELECT NULL AS profile, i.stream, i.repository_id, i.version, i.data::text, ARRAY[c.agent, c.instance] AS agents,
        NULL::int AS room, NULL AS priority, NULL AS created_at
 FROM unnest($5::text[], $6::text[]) AS asking(agent, instance)
-JOIN claims AS c USING (agent, instance)
-JOIN issues AS i USING (stream)
+CROSS JOIN LATERAL (
+    SELECT * FROM claims WHERE agent = asking.agent AND instance = asking.instance OFFSET 0  -- by index, as it grows
+) AS c
+CROSS JOIN LATERAL (SELECT * FROM issues WHERE stream = c.stream OFFSET 0) AS i
 UNION ALL
 SELECT p.profile, i.*
 FROM jsonb_to_recordset($1::jsonb) AS p(
