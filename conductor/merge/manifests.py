@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 Table = dict[str, Any]
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)", re.DOTALL)
 _URL = re.compile(r"(?:[a-z][a-z0-9.]*\+)?[a-z][a-z0-9]*:(?://|[^/\s])", re.IGNORECASE)
+_DEEP_KEY = re.compile(r"(?:\.[ \t]*[\w\"'-]+[ \t]*){50}")
 _LOCAL = ("workspace:", "file:", "link:", "portal:", "./", "../", "/", "~/", ".\\", "..\\")
 
 
@@ -65,8 +66,14 @@ def _reader(path: str) -> Callable[[str], Iterable[str]] | None:
 # Python
 
 
+def _toml(text: str) -> Table:
+    if _DEEP_KEY.search(text):  # the time that it takes grows with the square of a key's parts
+        raise Unreadable("a key has too many parts")
+    return tomllib.loads(text)
+
+
 def _pyproject(text: str) -> Iterator[str]:
-    data = tomllib.loads(text)
+    data = _toml(text)
     project, tool = _table(data, "project"), _table(data, "tool")
     lists: list[Any] = [project.get("dependencies"), _table(data, "build-system").get("requires")]
     lists += [*_table(project, "optional-dependencies").values(), *_table(data, "dependency-groups").values()]
@@ -243,7 +250,7 @@ def _go_line(directive: str, rest: str) -> str:
 
 
 def _cargo(text: str) -> Iterator[str]:
-    data = tomllib.loads(text)
+    data = _toml(text)
     places = [data, _table(data, "workspace"), *(_object(t) for t in _table(data, "target").values())]
     for place in places:
         for kind in ("", "dev-", "build-", "dev_", "build_"):

@@ -117,6 +117,15 @@ def test_a_manifest_declares_its_third_parties(path: str, text: str, names: set[
     assert declared(path, text.replace("\n", newline)) == names
 
 
+@pytest.mark.parametrize("path", ["Cargo.toml", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "key", [".".join(["a"] * 200_000), " . ".join(['"a"'] * 60_000), "[" + "a." * 200_000 + "a]"]
+)
+def test_a_key_of_many_parts_holds_nobody_up(path: str, key: str) -> None:
+    with pytest.raises(Unreadable):
+        declared(path, f"{key} = 1\n")
+
+
 @pytest.mark.parametrize(
     ("path", "before", "after", "new"),
     [
