@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,16 @@ from servers.kit.database import LOST, Connection, load_queries
 from servers.kit.errors import Conflict
 
 SQL = load_queries(Path(__file__).with_name("store.sql"))
+ROWS = {"write_issues": "text", "open_claims": "text, float8", "write_effects": "text", "write_answers": "text"}
+# What a writer's connection needs: one function that calls each statement by its name.
+DEFINE = ";\n".join(
+    [SQL["define_append"], SQL["define_append_with"]]
+    + [
+        f"CREATE OR REPLACE FUNCTION pg_temp.{name}({arguments}) RETURNS void LANGUAGE plpgsql"
+        f" AS $function$ BEGIN {SQL[name]}\n; END $function$"
+        for name, arguments in ROWS.items()
+    ]
+)
 Request = tuple[str, str, str]
 
 
@@ -84,12 +93,44 @@ class Batch:
         return placed
 
     @property
+    def pauses(self) -> bool:
+        """Whether something is paused or no longer is, which takes a transaction around `write`."""
+        return any(placed.rows.pauses for placed in self.placed)
+
+    @property
     def plain(self) -> bool:
         """Whether there is nothing to write but events."""
         return not any(placed.rows.beside for placed in self.placed)
 
-    async def write_events(self, connection: Connection) -> None:
-        """Take the writer's lock, and write the events of those chains whose streams are as expected."""
+    async def write(self, connection: Connection, lease_seconds: float) -> None:
+        """Write the events of those chains whose streams are as expected, and the rows that follow from them.
+
+        It takes the writer's lock, and where there are no pauses it is one round trip, a transaction of its own.
+        """
+        if self.plain:
+            self._settle(await connection.fetchrow(SQL["append"], *self._events()))
+            return
+        beside = self._beside()
+        ended = [p.append.stream for p in self.placed if p.rows.claim is not None]
+        said = await connection.fetchrow(
+            SQL["append_with"], *self._events(), *_columns(beside, 3), ended, lease_seconds
+        )
+        self._settle(said)
+
+    async def write_pauses(self, connection: Connection) -> None:
+        """Write what is paused from now on, and what no longer is."""
+        pauses = {e.scope.lower(): e for p in self.placed if p.chain.written for e in p.rows.pauses}
+        begun = [
+            encode({"scope": scope, "by": e.by, "reason": e.reason})
+            for scope, e in pauses.items()
+            if isinstance(e, RigPaused)
+        ]
+        if begun:
+            await connection.execute(SQL["write_pauses"], f"[{b','.join(begun).decode()}]")
+        if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
+            await connection.execute(SQL["end_pauses"], ended)
+
+    def _events(self) -> list[Any]:
         links = self.chains.values()
         requests = [(link.number, *request) for request, link in self.requests.items()]
         events = [
@@ -97,31 +138,27 @@ class Batch:
             for p in self.placed
             for n, event in enumerate(p.rows.events, start=1)
         ]
-        expected = [link.expected for link in links]
-        written = await connection.fetchrow(
-            SQL["append"], list(self.chains), expected, *_columns(requests, 4), *_columns(events, 9)
-        )
+        return [list(self.chains), [link.expected for link in links], *_columns(requests, 4), *_columns(events, 9)]
+
+    def _beside(self) -> list[tuple[str, int, str]]:
+        """The rows: the statement that writes it, its chain, itself; of an issue's and its claim's the last one."""
+        issues = {p.chain.number: p.rows.issue for p in self.placed if p.rows.issue is not None}
+        claims = {p.chain.number: p.rows.claim for p in self.placed if p.rows.claim is not None}
+        effects = [(p.chain.number, effect) for p in self.placed for effect in p.rows.effects]
+        answers = [(p.chain.number, p.rows.answer) for p in self.placed if p.rows.answer is not None]
+        rows = {"write_issues": issues.items(), "open_claims": claims.items()}
+        beside = rows | {"write_effects": effects, "write_answers": answers}
+        return [(table, chain, row.decode()) for table, some in beside.items() for chain, row in some if row]
+
+    def _settle(self, written: asyncpg.Record | None) -> None:
         if written is None:
             raise asyncpg.InternalClientError("the writer's function gave no row")
-        for link, head, done in zip(links, written["heads"], written["written"], strict=True):
+        for link, head, done in zip(self.chains.values(), written["heads"], written["written"], strict=True):
             link.head, link.written = head, done
         position = written["last"]
         for placed in self.placed:
             position += len(placed.append.events) if placed.chain.written else 0
             placed.position = position
-
-    async def write_beside(self, connection: Connection, lease_seconds: float) -> None:
-        """Write the rows that follow from the events that were written; of an issue's rows the last one."""
-        done = [placed for placed in self.placed if placed.chain.written]
-        issues = {p.append.stream: p.rows.issue for p in done if p.rows.issue is not None}
-        claims = {p.append.stream: p.rows.claim for p in done if p.rows.claim is not None}
-        await _execute(connection, "write_issues", issues.values())
-        if claims:
-            await connection.execute(SQL["end_claims"], list(claims))
-        await _execute(connection, "open_claims", filter(None, claims.values()), lease_seconds)
-        await _execute(connection, "write_effects", chain.from_iterable(p.rows.effects for p in done))
-        await _execute(connection, "write_answers", (p.rows.answer for p in done if p.rows.answer is not None))
-        await _write_pauses(connection, {e.scope.lower(): e for p in done for e in p.rows.pauses})
 
     def outcome(self, append: Append, placed: Placed | None) -> Appended | Conflict | None:
         """What became of an append once the batch is written; None where it has to go into the next batch."""
@@ -148,20 +185,6 @@ async def locked(connection: Connection) -> AsyncGenerator[None]:
             await connection.execute("ROLLBACK")
         raise
     await connection.execute("COMMIT")
-
-
-async def _execute(connection: Connection, query: str, rows: Iterable[bytes], *arguments: Any) -> None:
-    if encoded := b",".join(rows):
-        await connection.execute(SQL[query], f"[{encoded.decode()}]", *arguments)
-
-
-async def _write_pauses(connection: Connection, pauses: dict[str, RigPaused | RigResumed]) -> None:
-    begun = [
-        encode({"scope": s, "by": e.by, "reason": e.reason}) for s, e in pauses.items() if isinstance(e, RigPaused)
-    ]
-    await _execute(connection, "write_pauses", begun)
-    if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
-        await connection.execute(SQL["end_pauses"], ended)
 
 
 def _columns(rows: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:

@@ -51,6 +51,61 @@ $function$
 SELECT last, heads, written
 FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
+-- :name define_append_with
+-- The same with the rows beside the events, still in one round trip. `tables`, `row_chains` and `rows` are by row: the
+-- statement that writes it, its chain, and itself. Each statement is a function, called with all of its rows.
+CREATE OR REPLACE FUNCTION pg_temp.append_with(
+    streams text[], expected int[], request_chains int[], callers text[], tools text[], request_ids text[],
+    event_streams text[], chains int[], steps int[], types text[], data text[], actors text[], correlations text[],
+    causations text[], times timestamptz[], tables text[], row_chains int[], rows text[], ended text[],
+    lease float8, OUT last bigint, OUT heads int[], OUT written boolean[]
+) LANGUAGE plpgsql AS $function$
+DECLARE
+    done text[];
+BEGIN
+    SELECT * INTO last, heads, written FROM pg_temp.append(
+        streams, expected, request_chains, callers, tools, request_ids,
+        event_streams, chains, steps, types, data, actors, correlations, causations, times
+    );
+    IF false = ANY (written) THEN
+        done := ARRAY(SELECT s FROM unnest(streams, written) AS c(s, w) WHERE w);
+        ended := ARRAY(SELECT s FROM unnest(ended) AS s WHERE s = ANY (done));
+        SELECT array_agg(t ORDER BY n), array_agg(r ORDER BY n) INTO tables, rows
+        FROM unnest(tables, row_chains, rows) WITH ORDINALITY AS b(t, c, r, n) WHERE written[c];
+    END IF;
+    IF 'write_issues' = ANY (tables) THEN
+        PERFORM pg_temp.write_issues(pg_temp.rows_of('write_issues', tables, rows));
+    END IF;
+    IF cardinality(ended) > 0 THEN
+        DELETE FROM claims WHERE stream = ANY (ended);
+    END IF;
+    IF 'open_claims' = ANY (tables) THEN
+        PERFORM pg_temp.open_claims(pg_temp.rows_of('open_claims', tables, rows), lease);
+    END IF;
+    IF 'write_effects' = ANY (tables) THEN
+        PERFORM pg_temp.write_effects(pg_temp.rows_of('write_effects', tables, rows));
+    END IF;
+    IF 'write_answers' = ANY (tables) THEN
+        PERFORM pg_temp.write_answers(pg_temp.rows_of('write_answers', tables, rows));
+    END IF;
+END
+$function$;
+CREATE OR REPLACE FUNCTION pg_temp.rows_of(kind text, tables text[], rows text[]) RETURNS text
+LANGUAGE plpgsql AS $function$
+BEGIN
+    RETURN '[' || (
+        SELECT string_agg(r, ',' ORDER BY n) FROM unnest(tables, rows) WITH ORDINALITY AS b(t, r, n) WHERE t = kind
+    ) || ']';
+END
+$function$
+
+-- :name append_with
+-- Writes the events as `append` does, and the rows of the chains that were written.
+SELECT last, heads, written
+FROM pg_temp.append_with(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+)
+
 -- :name write_issues
 -- Projects the issues that the batch changed; an offer keeps its age while its kind stays the same.
 INSERT INTO issues AS i (
@@ -77,10 +132,6 @@ ON CONFLICT (stream) DO UPDATE SET
     in_work = excluded.in_work,
     offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
     updated_at = now(), data = excluded.data
-
--- :name end_claims
--- Ends the claims of the issues that changed hands.
-DELETE FROM claims WHERE stream = ANY ($1)
 
 -- :name open_claims
 -- Opens the claims of the new holders.

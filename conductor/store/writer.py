@@ -13,7 +13,7 @@ import msgspec
 
 from conductor.issues.issue import Issue
 from conductor.issues.limits import Limits
-from conductor.store.batch import SQL, Batch, locked
+from conductor.store.batch import DEFINE, SQL, Batch, locked
 from conductor.store.connection import AWAY, Kept, connection_of
 from conductor.store.handout import Dealer
 from conductor.store.offers import SQL as OFFERS
@@ -32,7 +32,6 @@ ANNOUNCE_SECONDS = 0.02  # other processes hear at most so often, for each time 
 MOST = 500  # in one transaction
 WRITERS = 2  # one prepares and settles while the database works for the other
 LARGE = 16  # a batch worth halving
-FEW = 4  # the same for claims, which cost more
 log = get(__name__)
 
 Reply = TypeVar("Reply")
@@ -146,7 +145,7 @@ class Store:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announcing())
             for _ in range(min(WRITERS, self.pool.get_max_size())):
-                group.create_task(self._writing(Kept(self.pool, f"{SQL['define_append']};\n{OFFERS['define']}")))
+                group.create_task(self._writing(Kept(self.pool, f"{DEFINE};\n{OFFERS['define']}")))
 
     async def _writing(self, kept: Kept) -> None:
         try:
@@ -166,9 +165,9 @@ class Store:
 
         Half of a large one where another writer is free, which is sent while this one commits.
         """
-        kind, large = (_Claiming, FEW) if isinstance(self._waiting[0], _Claiming) else (_Appending, LARGE)
+        kind = type(self._waiting[0])
         alike = [waiting for waiting in self._waiting if type(waiting) is kind]
-        size = min(len(alike) // 2 if self._idle and len(alike) > large else len(alike), MOST)
+        size = min(len(alike) // 2 if self._idle and len(alike) > LARGE else len(alike), MOST)
         self._waiting = [waiting for waiting in self._waiting if type(waiting) is not kind] + alike[size:]
         return alike[:size]
 
@@ -216,12 +215,12 @@ class Store:
 
     async def _write(self, kept: Kept, batch: Batch) -> None:
         connection = await kept.get()
-        if batch.plain:
-            await batch.write_events(connection)
+        if not batch.pauses:
+            await batch.write(connection, self._lease_seconds)
             return
         async with locked(connection):
-            await batch.write_events(connection)
-            await batch.write_beside(connection, self._lease_seconds)
+            await batch.write(connection, self._lease_seconds)
+            await batch.write_pauses(connection)
 
     async def _hand_out(self, kept: Kept, items: list[_Claiming]) -> None:
         try:
