@@ -210,9 +210,9 @@ def _without_owner(issue: Issue, pull: Snapshot, policy: Policy) -> list[owners.
     changes, ignored = pull.changes, policy.code_owners == "ignore" and not pull.requires_code_owners
     if changes is None or ignored or not changes.code_owners:
         return []
-    paths = [path for file in changes.files for path in (file.path, file.previous_path) if path]
-    wanted = owners.needed(owners.read(changes.code_owners), paths)
-    return owners.missing(wanted, changes.accounts, _approved_by(issue, pull), pull.author)
+    paths = tuple(path for file in changes.files for path in (file.path, file.previous_path) if path)
+    owned = owners.wanted(changes.code_owners, paths)
+    return owners.missing(owned, changes.accounts, _approved_by(issue, pull), pull.author)
 
 
 def _paths(one: owners.Missing) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from conductor.merge.patterns import first_match
 
@@ -83,13 +83,19 @@ def needed(owners: CodeOwners, paths: Iterable[str]) -> dict[tuple[str, ...], li
     return found
 
 
+@lru_cache(maxsize=8)
+def wanted(text: str, paths: tuple[str, ...]) -> Mapping[tuple[str, ...], list[str]]:
+    """The same for a file's text, kept: the gate asks several times, and a large file takes seconds."""
+    return needed(read(text), paths)
+
+
 def to_resolve(owners: Iterable[str]) -> list[str]:
     """Those of `owners` who are no account by themselves: teams and addresses."""
     return sorted({owner for owner in owners if not _is_account(owner)})
 
 
 def missing(
-    wanted: Mapping[tuple[str, ...], list[str]],
+    owned: Mapping[tuple[str, ...], list[str]],
     accounts: Mapping[str, list[str] | None],
     approved_by: Iterable[str],
     author: str,
@@ -97,14 +103,14 @@ def missing(
     """What still lacks an approval.
 
     Args:
-        wanted: Paths by their owners.
+        owned: Paths by their owners.
         accounts: The members of teams and addresses; None or nothing where GitHub does not tell.
         approved_by: Who approved at the head.
         author: Whose own ownership does not count.
     """
     approved = {login.lower() for login in approved_by} - {author.lower()}
     found: list[Missing] = []
-    for whose, paths in wanted.items():
+    for whose, paths in owned.items():
         known = {login for owner in whose for login in _accounts(owner, accounts)} - {author.lower()}
         unknown = tuple(owner for owner in whose if not _is_account(owner) and accounts.get(owner) is None)
         if not known & approved:
