@@ -12,6 +12,7 @@ import asyncpg
 from servers.kit.database import LOST
 from servers.kit.errors import Unavailable, leaves
 from servers.kit.logs import get
+from servers.kit.wake import end_if_cancelled
 
 AGAIN_SECONDS = 0.5
 BEAT_SECONDS = 2.0
@@ -69,6 +70,7 @@ async def alongside(watch: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
             yield
             watching.cancel()
     except BaseExceptionGroup as errors:
+        end_if_cancelled()
         raise leaves(errors)[0] from errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ LOST = (
     asyncpg.InternalClientError,  # asyncpg itself stumbles when a connection is cut in the middle of a query
     OSError,
 )
+CLOSE_SECONDS = 10  # whoever has not given a connection back by then is cut off
 _QUERY = re.compile(r"^-- :name (\w+)\s*$", re.MULTILINE)
 _MIGRATION_LOCK = 7_237_001
 
@@ -52,7 +54,8 @@ async def open_pool(url: str, *, size: int = 8) -> AsyncGenerator[Pool]:
         yield pool
     finally:
         try:
-            await pool.close()
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pool.close()
         except LOST:
             pool.terminate()
 

@@ -175,3 +175,14 @@ async def background(work: Awaitable[None]) -> AsyncGenerator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def end_if_cancelled() -> None:
+    """End the running task if it was told to end and what it awaited lost that.
+
+    Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes with the result, and before 3.13 a
+    `TaskGroup` one that comes as a child fails.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

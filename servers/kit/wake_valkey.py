@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from servers.kit.errors import InvalidInput
 from servers.kit.logs import get
-from servers.kit.wake import CHANNEL, RECONNECT_SECONDS, PostgresWake
+from servers.kit.wake import CHANNEL, RECONNECT_SECONDS, PostgresWake, end_if_cancelled
 
 TIMEOUT_SECONDS = 1.0
 SILENCE_SECONDS = 5.0
@@ -26,6 +26,16 @@ DEAF_SECONDS = 5.0
 SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss", "unix": "unix"}
 AWAY = (RedisError, OSError)  # redis-py's own timeout is a RedisError, asyncio's an OSError
 log = get(__name__)
+
+
+class Client(Redis):
+    """redis-py's client, whose calls end when they are cancelled, whatever comes just then."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **options)
+        finally:
+            end_if_cancelled()
 
 
 @asynccontextmanager
@@ -49,7 +59,7 @@ def client_of(url: str, seconds: float = TIMEOUT_SECONDS) -> Redis:
         raise InvalidInput("RIG_VALKEY_URL must start with redis://, rediss://, valkey://, valkeys:// or unix://.")
     times: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
-        return Redis.from_url(f"{SCHEMES[scheme]}://{rest}", retry=Retry(NoBackoff(), 0), **times)
+        return Client.from_url(f"{SCHEMES[scheme]}://{rest}", retry=Retry(NoBackoff(), 0), **times)
     except ValueError as error:
         raise InvalidInput("RIG_VALKEY_URL is malformed: it is redis://user:password@host:port/number.") from error
 
@@ -90,6 +100,8 @@ class ValkeyWake(PostgresWake):
         except AWAY:
             self._avoid_until = time.monotonic() + RECONNECT_SECONDS
             return False
+        finally:
+            end_if_cancelled()
         return True
 
     async def _subscribe(self) -> None:
@@ -97,6 +109,7 @@ class ValkeyWake(PostgresWake):
         while True:
             with suppress(*AWAY):
                 await self._subscribe_once()
+            end_if_cancelled()
             await self._say_deaf()
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -106,6 +119,7 @@ class ValkeyWake(PostgresWake):
             asked = False
             while True:
                 message: dict[str, Any] | None = await pubsub.get_message(timeout=SILENCE_SECONDS)
+                end_if_cancelled()
                 if message is None:
                     if asked:
                         return

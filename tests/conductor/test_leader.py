@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from conductor.store.leader import SESSION, leader, led
+from conductor.store.leader import SESSION, alongside, leader, led
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
 from servers.kit.wake import background
@@ -97,6 +97,26 @@ async def test_who_waits_for_long_asks_anew_and_still_gets_it(
         assert work.begun == []
     await eventually(lambda: work.busy == ["b"])
     waiting.cancel()
+
+
+async def test_who_is_told_to_end_as_the_watch_fails_ends() -> None:
+    began = asyncio.Event()
+
+    async def breaks_when_cancelled() -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise Unavailable("The connection broke just then.") from error
+
+    async def leads() -> None:
+        while True:
+            with suppress(Unavailable):
+                async with alongside(breaks_when_cancelled()):
+                    await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), background(leads()):
+        await began.wait()
 
 
 async def test_a_database_that_is_away_is_unavailable() -> None:

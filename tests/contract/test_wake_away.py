@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import Redis
 
-from servers.kit.wake import Wake
-from servers.kit.wake_valkey import client_of
+from servers.kit.wake import Wake, background
+from servers.kit.wake_valkey import Client, client_of
 from tests.fixtures_valkey import Valkey
 from tests.fixtures_waiting import Eventually
 
@@ -93,3 +94,24 @@ async def test_a_password_never_reaches_what_is_said_of_a_client() -> None:
     assert "swordfish" not in repr(client)
     closing: Awaitable[None] = client.aclose()
     await closing
+
+
+class Careless(Redis):
+    """Loses a cancellation that comes with the answer, as redis-py does under Python 3.11."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+class Mended(Client, Careless):
+    """The rig's client over a careless one."""
+
+
+async def test_a_cancellation_that_comes_with_the_answer_ends_who_asked() -> None:
+    async def loop() -> None:
+        while True:
+            await Mended().ping()  # pyright: ignore[reportUnknownMemberType]
+
+    async with asyncio.timeout(5), background(loop()):
+        await asyncio.sleep(0)

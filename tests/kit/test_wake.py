@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from servers.kit.wake import LocalWake, background
+from servers.kit.wake import LocalWake, background, end_if_cancelled
 
 
 async def test_one_process_wakes_itself() -> None:
@@ -69,3 +70,29 @@ async def test_an_error_of_background_work_is_not_lost() -> None:
     with pytest.raises(ValueError, match="broken"):
         async with background(work()):
             await asyncio.sleep(0)
+
+
+async def test_a_loop_whose_cancellation_was_lost_ends_all_the_same() -> None:
+    began = asyncio.Event()
+
+    async def loop() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                began.set()
+                await asyncio.Event().wait()
+            end_if_cancelled()
+
+    async with asyncio.timeout(5), background(loop()):
+        await began.wait()
+
+
+async def test_a_timeout_that_was_lost_is_a_timeout_all_the_same() -> None:
+    async def late() -> None:
+        async with asyncio.timeout(0):
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            end_if_cancelled()
+
+    with pytest.raises(TimeoutError):
+        await late()
+    end_if_cancelled()
