@@ -144,7 +144,7 @@ class Store:
         """Commit batches for ever; whatever waits when a commit ends goes into the next."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._announcing())
-            for _ in range(min(WRITERS, self.pool.get_max_size())):
+            for _ in range(max(1, min(WRITERS, self.pool.get_max_size() - 1))):  # one is left to who reads
                 group.create_task(self._writing(Kept(self.pool, f"{DEFINE};\n{OFFERS['define']}")))
 
     async def _writing(self, kept: Kept) -> None:
