@@ -16,7 +16,7 @@ from servers.kit.logs import get
 DELIVERIES = "deliveries"
 AT_ONCE = 64
 AT_ONCE_BYTES = 32 * 1024 * 1024
-WRITERS = 2  # one packs while the database works for the other
+LARGE = 256 * 1024  # takes a millisecond to pack, for which nobody else should wait
 log = get(__name__)
 
 
@@ -26,7 +26,7 @@ class Posted:
 
     guid: str
     event: str
-    body: bytes
+    packed: bytes
     kept: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -45,7 +45,8 @@ class Postbox:
             InvalidInput: The database cannot hold its GUID or its event.
             Unavailable: The database is away.
         """
-        posted = Posted(guid, event, body)
+        packed = pack(body) if len(body) < LARGE else await asyncio.to_thread(pack, body)
+        posted = Posted(guid, event, packed)
         self._waiting.put_nowait(posted)
         return await posted.kept
 
@@ -53,8 +54,7 @@ class Postbox:
         """Write for ever; whatever comes during a write goes into the next."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell())
-            for _ in range(WRITERS):
-                group.create_task(self._write())
+            await self._write()
 
     async def _tell(self) -> None:
         """Wake who translates, beside the next write and not before it."""
@@ -66,10 +66,10 @@ class Postbox:
     async def _write(self) -> None:
         while True:
             batch = [await self._waiting.get()]
-            size = len(batch[0].body)
+            size = len(batch[0].packed)
             while not self._waiting.empty() and len(batch) < AT_ONCE and size < AT_ONCE_BYTES:
                 batch.append(self._waiting.get_nowait())
-                size += len(batch[-1].body)
+                size += len(batch[-1].packed)
             await self._keep_or_split(batch)
 
     async def _keep_or_split(self, batch: list[Posted]) -> None:
@@ -90,8 +90,7 @@ class Postbox:
             _fail(batch, Unavailable("The delivery could not be kept; the log says why."))
 
     async def _keep(self, batch: list[Posted]) -> None:
-        packed = await asyncio.to_thread(_packed, batch)
-        columns = [p.guid for p in batch], [p.event for p in batch], packed
+        columns = [p.guid for p in batch], [p.event for p in batch], [p.packed for p in batch]
         async with connection_of(self.store.pool) as connection:
             fresh = {row["guid"] for row in await connection.fetch(SQL["store_deliveries"], *columns)}
         for posted in batch:
@@ -99,10 +98,6 @@ class Postbox:
                 posted.kept.set_result(posted.guid in fresh)
             fresh.discard(posted.guid)  # the same GUID twice in a batch is new once
         self._fresh.set()
-
-
-def _packed(batch: list[Posted]) -> list[bytes]:
-    return [pack(posted.body) for posted in batch]
 
 
 def _fail(batch: list[Posted], error: RigError) -> None:
