@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from servers.kit.auth import SigningKey, Verifier, jwks_route, needs_renewal
+from servers.kit.auth import REMEMBERED, SigningKey, Verifier, jwks_route, needs_renewal
 from servers.kit.clock import ManualClock
 from servers.kit.errors import InvalidInput, Unauthenticated, Unavailable
 
@@ -183,6 +183,32 @@ async def test_unknown_keys_are_asked_for_at_most_once_in_a_while(key: SigningKe
     clock.advance(10)
     assert (await verifier.verify(new.issue("dev-e", "dev", HOUR))).subject == "dev-e"
     assert fetched == 2
+
+
+async def test_a_token_that_was_good_is_refused_once_its_key_is_withdrawn(key: SigningKey, tmp_path: Path) -> None:
+    other, clock = SigningKey.load_or_create(tmp_path / "other.pem"), ManualClock(datetime.now(UTC))
+    published = [key]
+
+    async def fetch() -> dict[str, Any]:
+        return published[0].jwks()
+
+    verifier = Verifier(fetch, clock)
+    token = key.issue("dev-e", "dev", HOUR)
+    assert await verifier.verify(token) == await verifier.verify(token)
+    published[0] = other
+    clock.advance(11)
+    assert (await verifier.verify(other.issue("dev-e", "dev", HOUR))).subject == "dev-e"
+    clock.advance(11)
+    with pytest.raises(Unauthenticated, match="key this rig does not know"):
+        await verifier.verify(token)
+
+
+async def test_so_many_tokens_are_remembered_and_all_are_known(key: SigningKey, verifier: Verifier) -> None:
+    tokens = [key.issue(f"dev-{n}", "dev", HOUR) for n in range(REMEMBERED + 10)]
+    for _ in range(2):
+        assert [(await verifier.verify(token)).subject for token in tokens] == [
+            f"dev-{n}" for n in range(len(tokens))
+        ]
 
 
 async def test_while_the_keys_cannot_be_read_known_ones_serve_on_and_nobody_queues(key: SigningKey) -> None:
