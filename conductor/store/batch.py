@@ -19,7 +19,7 @@ SQL = load_queries(Path(__file__).with_name("store.sql"))
 ROWS = {"write_issues": "text", "open_claims": "text, float8", "write_effects": "text", "write_answers": "text"}
 # What a writer's connection needs: one function that calls each statement by its name.
 DEFINE = ";\n".join(
-    [SQL["define_append"], SQL["define_append_with"]]
+    [SQL["define_append"], SQL["define_append_one"], SQL["define_append_with"]]
     + [
         f"CREATE OR REPLACE FUNCTION pg_temp.{name}({arguments}) RETURNS void LANGUAGE plpgsql"
         f" AS $function$ BEGIN {SQL[name]}\n; END $function$"
@@ -107,15 +107,18 @@ class Batch:
 
         It takes the writer's lock, and where there are no pauses it is one round trip, a transaction of its own.
         """
-        if self.plain:
-            self._settle(await connection.fetchrow(SQL["append"], *self._events()))
-            return
-        beside = self._beside()
-        ended = [p.append.stream for p in self.placed if p.rows.claim is not None]
-        said = await connection.fetchrow(
-            SQL["append_with"], *self._events(), *_columns(beside, 3), ended, lease_seconds
-        )
-        self._settle(said)
+        if not self.plain:
+            ended = [p.append.stream for p in self.placed if p.rows.claim is not None]
+            beside = [*_columns(self._beside(), 3), ended, lease_seconds]
+            written = await connection.fetchrow(SQL["append_with"], *self._events(), *beside)
+        elif len(self.placed) == 1 and len(self.placed[0].rows.events) == 1 and not self.requests:
+            [one] = self.placed
+            written = await connection.fetchrow(
+                SQL["append_one"], one.append.stream, one.append.expected, *one.rows.events[0]
+            )
+        else:
+            written = await connection.fetchrow(SQL["append"], *self._events())
+        self._settle(written)
 
     async def write_pauses(self, connection: Connection) -> None:
         """Write what is paused from now on, and what no longer is."""

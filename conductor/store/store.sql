@@ -51,6 +51,31 @@ $function$
 SELECT last, heads, written
 FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
+-- :name define_append_one
+-- The same for one event and no request, as a lone caller has it: with fifteen arrays it would wait a sixth longer.
+CREATE OR REPLACE FUNCTION pg_temp.append_one(
+    stream text, expected int, type text, data text, actor text, correlation text, causation text,
+    occurred_at timestamptz, OUT last bigint, OUT heads int[], OUT written boolean[]
+) LANGUAGE plpgsql AS $function$
+DECLARE
+    head int;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7237002);
+    last := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0);
+    head := coalesce((SELECT e.version FROM events e WHERE e.stream = $1 ORDER BY e.version DESC LIMIT 1), 0);
+    heads := ARRAY[head];
+    written := ARRAY[coalesce(expected = head, true)];
+    IF written[1] THEN
+        INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
+        VALUES (last + 1, $1, head + 1, $3, $4::jsonb, $5, $6, $7, $8);
+    END IF;
+END
+$function$
+
+-- :name append_one
+-- Writes one event if its stream is as expected.
+SELECT last, heads, written FROM pg_temp.append_one($1, $2, $3, $4, $5, $6, $7, $8)
+
 -- :name define_append_with
 -- The same with the rows beside the events, still in one round trip. `tables`, `row_chains` and `rows` are by row: the
 -- statement that writes it, its chain, and itself. Each statement is a function, called with all of its rows.
