@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from conductor.handler import handle
@@ -19,6 +20,28 @@ async def test_a_forged_projection_is_found_and_built_anew(store: Store, approve
     await pool.execute(FORGE, issue.number)
     assert [issue.stream in problem for problem in [p async for p in differences(pool)]] == [True]
     assert await rebuild(pool) == 2
+    assert [problem async for problem in differences(pool)] == []
+
+
+async def test_an_issue_that_only_one_side_knows_is_found(store: Store, approve: Approve, pool: Pool) -> None:
+    lost, invented = await approve(), await approve()
+    await pool.execute("DELETE FROM issues WHERE stream = $1", lost.stream)
+    await pool.execute("UPDATE issues SET stream = 'issue-0-0' WHERE stream = $1", invented.stream)
+    assert sorted([problem.partition(":")[0] async for problem in differences(pool)]) == sorted(
+        ["issue-0-0", lost.stream, invented.stream]
+    )
+
+
+async def test_what_is_written_while_the_projection_is_built_is_in_it(
+    store: Store, approve: Approve, pool: Pool
+) -> None:
+    issues = [await approve() for _ in range(10)]
+    async with asyncio.TaskGroup() as group:
+        rebuilding = group.create_task(rebuild(pool))
+        for issue in issues:
+            group.create_task(handle(store, issue.stream, c.Cancel("no", "ada"), "ada"))
+        group.create_task(approve())
+    assert rebuilding.result() >= 10
     assert [problem async for problem in differences(pool)] == []
 
 
