@@ -52,7 +52,7 @@ SELECT last, heads, written
 FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- :name define_append_one
--- The same for one event and no request, as a lone caller has it: with fifteen arrays it would wait a sixth longer.
+-- The same for one event and no request, as a lone caller has it: with fifteen arrays it waits about a fifth longer.
 CREATE OR REPLACE FUNCTION pg_temp.append_one(
     stream text, expected int, type text, data text, actor text, correlation text, causation text,
     occurred_at timestamptz, OUT last bigint, OUT heads int[], OUT written boolean[]
