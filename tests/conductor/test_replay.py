@@ -40,7 +40,7 @@ async def test_what_is_written_while_the_projection_is_built_is_in_it(
         rebuilding = group.create_task(rebuild(pool))
         for issue in issues:
             group.create_task(handle(store, issue.stream, c.Cancel("no", "ada"), "ada"))
-        group.create_task(approve())
+        await approve()
     assert rebuilding.result() >= 10
     assert [problem async for problem in differences(pool)] == []
 
