@@ -15,7 +15,6 @@ from agents.results import arguments
 from servers.kit.character import Character
 from servers.kit.errors import Fenced, RigError, Superseded, leaves
 from servers.kit.logs import get
-from servers.kit.wake import end_if_cancelled
 
 log = get(__name__)
 LONGEST = 100_000
@@ -76,7 +75,6 @@ class Toolbelt:
                 read = [group.create_task(self._one(use)) for use in readers]
                 wrote = group.create_task(self._in_order(writers))
         except BaseExceptionGroup as failed:
-            end_if_cancelled()
             raise leaves(failed)[0] from failed
         results = {result.id: result for result in [*(task.result() for task in read), *wrote.result()]}
         return [results[use.id] for use in uses]
