@@ -213,6 +213,7 @@ def _environment(folder: Path, tokens: dict[str, str], secret: str, ports: list[
         "RIG_PORT": str(ports[2]),
         "RIG_PUBLIC_URL": f"http://127.0.0.1:{ports[2]}",
         "RIG_PARENT_PIPE": "1",
+        "RIG_MAX_OPEN_ISSUES": "10",
         "RIG_REPOSITORIES": REPOSITORY,
         "RIG_WEBHOOK_SECRET": secret,
         "RIG_GITHUB_URL": f"http://127.0.0.1:{ports[0]}",
