@@ -17,6 +17,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "comment_on_issue": {"number": 1, "body": "x", "key": "k"},
     "create_issue": {"title": "x", "body": "x", "key": "k"},
     "enqueue_pull_request": {"number": 2, "head_sha": SHA},
+    "get_changes": {"number": 2, "head_sha": SHA, "base_sha": SHA, "contents": [], "base_files": []},
+    "get_changes": {"number": 2, "head_sha": SHA, "base_sha": SHA, "contents": [], "base_files": []},
     "get_checks": {"ref": "main"},
     "get_diff": {"number": 2},
     "get_file": {"path": "app.py"},
@@ -37,10 +39,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "redeliver": {"delivery_id": 1},
     "remove_label": {"number": 1, "label": "agent-ready"},
     "reply_to_thread": {"thread_id": "T1", "body": "x", "key": "k"},
+    "resolve_owners": {"owners": []},
+    "resolve_owners": {"owners": ["@acme/core"]},
     "resolve_thread": {"thread_id": "T1"},
     "search_issues": {"query": "x"},
     "set_status": {"sha": SHA, "context": "x", "state": "success", "description": "x"},
     "update_branch": {"number": 2, "head_sha": SHA},
+    "update_issue": {"number": 1, "state": "closed"},
+    "update_issue": {"number": 1, "state": "closed"},
     "update_pull_request": {"number": 2, "title": "x"},
 }
 STEWARDS_ONLY = {
