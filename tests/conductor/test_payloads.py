@@ -7,6 +7,7 @@ import functools
 import json
 from collections import Counter
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,7 +96,7 @@ def _maim(payload: dict[str, Any], draw: st.DrawFn) -> None:
         if isinstance(at[key], dict) and at[key] and draw(st.booleans()):
             at = at[key]
             continue
-        wrong = draw(WRONG)
+        wrong = deepcopy(draw(WRONG))  # another field of it may be maimed next
         if wrong is ...:
             del at[key]
         else:
