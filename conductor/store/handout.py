@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,11 +32,12 @@ class Dealer:
     """Deals the offers out; several rounds may be under way, of which one chooses at a time.
 
     Args:
+        rules: What offers are read by just now.
         lease_seconds: How long a claim holds without a heartbeat.
     """
 
-    def __init__(self, rules: Rules, lease_seconds: float) -> None:
-        self.rules = rules
+    def __init__(self, rules: Callable[[], Rules], lease_seconds: float) -> None:
+        self._rules = rules
         self._lease_seconds = lease_seconds
         self._leaving: set[str] = set()
         self._choosing = asyncio.Lock()
@@ -48,10 +49,11 @@ class Dealer:
 
     async def serve(self, connection: Connection, requests: Sequence[ClaimRequest], now: datetime) -> Round:
         """One round: chosen and written."""
-        dealt = Round(self.rules.open_issues, now, self._leaving)
+        rules = self._rules()
+        dealt = Round(rules.open_issues, now, self._leaving)
         try:
             async with self._choosing:
-                await dealt.choose(connection, requests, self.rules)
+                await dealt.choose(connection, requests, rules)
             await dealt.write(connection, self._lease_seconds)
         finally:
             self._leaving -= dealt.given

@@ -77,7 +77,7 @@ class Store:
         self._lease_seconds = lease_seconds
         self.affinity = affinity
         self.limits = limits or Limits()
-        self._dealer = Dealer(Rules(affinity, self.limits.open_issues), lease_seconds)
+        self._dealer = Dealer(self._rules, lease_seconds)
         self._behind: list[_Claiming] = []
         self._waiting: list[_Appending | _Claiming] = []
         self._arrived = asyncio.Event()
@@ -110,7 +110,10 @@ class Store:
             spare: So many more issues of a repository may be in work as there are just leaving it.
         """
         async with connection_of(self.pool) as connection:
-            return await offered(connection, request, Rules(self.affinity, self.limits.open_issues + spare), want)
+            return await offered(connection, request, self._rules(spare), want)
+
+    def _rules(self, spare: int = 0) -> Rules:
+        return Rules(self.affinity, self.limits.open_issues + spare)
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""
