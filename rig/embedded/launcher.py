@@ -19,9 +19,7 @@ from servers.kit.wake import Wake, wait_for_either
 
 log = get(__name__)
 TOPIC = "assignments"
-LOOK_AGAIN_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
-UNSERVED_SECONDS = 5.0
 SHORT_LIFE_SECONDS, LONG_LIFE_SECONDS = 2.0, 60.0
 FIRST_PAUSE_WITHOUT_MODEL, LONGEST_PAUSE_WITHOUT_MODEL = 5.0, 300.0
 
@@ -50,12 +48,14 @@ class _Slot:
     Attributes:
         claims: What the instance held when its process started, and so did not take itself.
         worked: Whether the process took something.
+        idle_since: When the process started or was last seen to hold something.
     """
 
     process: Child | None = None
     started: float = 0.0
     claims: str = ""
     worked: bool = False
+    idle_since: float = 0.0
     pause: float = 0.0
     not_before: float = 0.0
 
@@ -73,6 +73,9 @@ class Launcher:
         environment: The whole environment of the process of a character in a slot.
         start: Starts the agent of a character's file.
         stop_seconds: How long agents may take to end before they are killed.
+        unserved_seconds: How long work waits for those that run before there is one more.
+        hung_seconds: How long work waits before those who hold none are taken for hung.
+        look_again_seconds: How often is looked without a wake-up.
     """
 
     posts: Mapping[str, Post]
@@ -82,6 +85,9 @@ class Launcher:
     environment: Environment
     start: Start = spawn
     stop_seconds: float = 12.0
+    unserved_seconds: float = 5.0
+    hung_seconds: float = 60.0
+    look_again_seconds: float = 5.0
     _slots: dict[tuple[str, int], _Slot] = field(default_factory=dict[tuple[str, int], _Slot], init=False)
     _unserved: dict[str, float] = field(default_factory=dict[str, float], init=False)
     _watchers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
@@ -92,7 +98,7 @@ class Launcher:
         while True:
             seen = self.wake.count(TOPIC)
             self._ended.clear()
-            due = LOOK_AGAIN_SECONDS
+            due = self.look_again_seconds
             try:
                 wanted, held = await self.demand(), await self.holders()
             except Exception as error:  # noqa: BLE001 - the database may be away for a moment
@@ -125,15 +131,18 @@ class Launcher:
     def _note_work(self, held: Mapping[str, str]) -> None:
         for (name, number), slot in self._slots.items():
             slot.worked = slot.worked or held.get(f"{name}-{number}", slot.claims) != slot.claims
+            if f"{name}-{number}" in held:
+                slot.idle_since = time.monotonic()
 
     async def _fill(self, wanted: Mapping[str, int], held: Mapping[str, str]) -> float:
         """Start what is missing, first whoever has work to go on with; how soon a slot that had to wait is due."""
-        due = LOOK_AGAIN_SECONDS
+        due = self.look_again_seconds
         for name, post in self.posts.items():
             slots = [self._slot(name, number) for number in range(post.instances)]
             lacking = min(wanted.get(name, 0), post.instances) - sum(s.process is not None for s in slots)
             if self._is_unserved(name, post, wanted.get(name, 0), held):
                 lacking = max(lacking, 1)  # whoever should have taken it hangs
+                self._end_hung(name, slots)
             for number in sorted(range(post.instances), key=lambda number: f"{name}-{number}" not in held):
                 slot = slots[number]
                 if slot.process is not None or (lacking <= 0 and f"{name}-{number}" not in held):
@@ -152,7 +161,16 @@ class Launcher:
         if wanted <= sum(f"{name}-{number}" in held for number in range(post.instances)):
             self._unserved.pop(name, None)
             return False
-        return time.monotonic() - self._unserved.setdefault(name, time.monotonic()) > UNSERVED_SECONDS
+        since = self._unserved.setdefault(name, time.monotonic())
+        return time.monotonic() - since > self.unserved_seconds
+
+    def _end_hung(self, name: str, slots: list[_Slot]) -> None:
+        """Kill those who have had time to take the open work and did not; they leave their place to the next."""
+        for number, slot in enumerate(slots):
+            began = max(slot.idle_since, self._unserved[name])
+            if slot.process is not None and time.monotonic() - began > self.hung_seconds:
+                log.warning("agent takes no work and is replaced", instance=f"{name}-{number}", pid=slot.process.pid)
+                _signal(slot.process, signal.SIGKILL)
 
     async def _start_followers(self, name: str, held: Mapping[str, str]) -> None:
         """Let whoever comes next start up while the first still works."""
@@ -167,7 +185,7 @@ class Launcher:
     async def _start(self, name: str, number: int, slot: _Slot, held: Mapping[str, str]) -> None:
         slot.claims, slot.worked = held.get(f"{name}-{number}", ""), False
         slot.process = await self.start(self.posts[name].path, self.environment(name, number))
-        slot.started = time.monotonic()
+        slot.started = slot.idle_since = time.monotonic()
         log.info("agent started", instance=f"{name}-{number}", pid=slot.process.pid)
         watcher = asyncio.create_task(self._watch(f"{name}-{number}", slot, slot.process))
         self._watchers.add(watcher)

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from agents.exits import NO_MODEL
-from rig.embedded import launcher
 from rig.embedded.children import spawn
 from rig.embedded.launcher import FIRST_PAUSE, TOPIC, Launcher, Post, pause
 from servers.kit.wake import LocalWake
@@ -40,7 +39,7 @@ Eventually = Callable[[Callable[[], object]], Awaitable[None]]
 class Crew:
     """A launcher over little programs that note their start in a folder."""
 
-    def __init__(self, folder: Path, mode: str, instances: int) -> None:
+    def __init__(self, folder: Path, mode: str, instances: int, **seconds: float) -> None:
         self.box = folder / "box"
         self.box.mkdir()
         program = folder / "agent.py"
@@ -56,6 +55,7 @@ class Crew:
             lambda name, slot: {"BOX": str(self.box), "RIG_INSTANCE": f"{name}-{slot}"},
             start=partial(spawn, program=(sys.executable, str(program))),
             stop_seconds=0.5 if mode == "stubborn" else 8.0,
+            **seconds,
         )
 
     async def demand(self) -> dict[str, int]:
@@ -83,8 +83,10 @@ async def running(crew: Crew) -> AsyncGenerator[Crew]:
         await crew.launcher.stop()
 
 
-def launched(folder: Path, mode: str = "work", instances: int = 2) -> AbstractAsyncContextManager[Crew]:
-    return running(Crew(folder, mode, instances))
+def launched(
+    folder: Path, mode: str = "work", instances: int = 2, **seconds: float
+) -> AbstractAsyncContextManager[Crew]:
+    return running(Crew(folder, mode, instances, **seconds))
 
 
 async def test_nothing_runs_while_nothing_is_wanted(tmp_path: Path, eventually: Eventually) -> None:
@@ -120,14 +122,26 @@ async def test_an_agent_that_crashes_is_started_again_under_the_same_name(
         await eventually(lambda: list(crew.launcher.running()) == ["dev-0"])
 
 
-async def test_work_that_nobody_takes_gets_another_process(
-    tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher, "UNSERVED_SECONDS", 0.1)
-    monkeypatch.setattr(launcher, "LOOK_AGAIN_SECONDS", 0.1)
-    async with launched(tmp_path) as crew:
+async def test_work_that_nobody_takes_gets_another_process(tmp_path: Path, eventually: Eventually) -> None:
+    async with launched(tmp_path, look_again_seconds=0.1, unserved_seconds=0.1) as crew:
         await crew.want(1)
         await eventually(lambda: crew.starts() == ["dev-0", "dev-1"])
+
+
+async def test_who_takes_no_work_for_long_is_replaced(tmp_path: Path, eventually: Eventually) -> None:
+    async with launched(
+        tmp_path, instances=1, look_again_seconds=0.1, unserved_seconds=0.1, hung_seconds=0.3
+    ) as crew:
+        await crew.want(1)
+        await eventually(lambda: len(crew.starts()) >= 2)
+        assert set(crew.starts()) == {"dev-0"}
+
+
+async def test_who_is_at_work_is_left_alone_however_much_waits(tmp_path: Path, eventually: Eventually) -> None:
+    async with launched(tmp_path, look_again_seconds=0.1, unserved_seconds=0.1, hung_seconds=0.3) as crew:
+        await crew.want(9, held="dev-0")
+        await eventually(lambda: crew.starts().count("dev-1") >= 2)
+        assert crew.starts().count("dev-0") == 1
 
 
 async def test_a_killed_agent_is_replaced(tmp_path: Path, eventually: Eventually) -> None:
