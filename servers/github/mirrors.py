@@ -40,9 +40,13 @@ class Mirrors:
         github_url: GitHub as browsers open it.
         megabytes: The mirrors' size together; the one that was used longest ago goes first.
         folder: Where they are until the end; by default a new folder for temporary files.
+        needed: The oldest git that is asked.
     """
 
-    def __init__(self, github_url: str, megabytes: int, folder: Path | None = None) -> None:
+    def __init__(
+        self, github_url: str, megabytes: int, folder: Path | None = None, needed: tuple[int, int] = NEEDED
+    ) -> None:
+        self._needed = needed
         self._url = github_url
         self._limit = megabytes * 1_000_000
         self._folder = folder
@@ -137,7 +141,7 @@ class Mirrors:
             except OSError:
                 said = ""
             found = re.search(r"(\d+)\.(\d+)", said)
-            self._able = found is not None and (int(found[1]), int(found[2])) >= NEEDED
+            self._able = found is not None and (int(found[1]), int(found[2])) >= self._needed
             if not self._able:
                 log.warning("no git 2.38 or newer: every merge of the base has to be reviewed anew", git=said.strip())
         return self._able

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from rig.doubles.github.plumbing import git
-from servers.github import mirrors as module
 from servers.github.mirrors import Mirrors
 from servers.kit.errors import Forbidden, NotFound, Unavailable
 from tests.github.conftest import OTHER, TALLY, Rig
@@ -105,11 +104,10 @@ async def test_the_mirrors_stay_within_their_size(rig: Rig, updated: dict[str, A
     assert _read(tmp_path / "mirrors") == b""
 
 
-async def test_without_a_git_that_can_tell_nothing_is_carried(
-    rig: Rig, updated: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "NEEDED", (99, 0))
-    assert not await Mirrors(rig.double.url, 1).is_clean_merge(TALLY, "conductor", "a" * 40, "main", "b" * 40)
+async def test_without_a_git_that_can_tell_nothing_is_carried(rig: Rig, updated: dict[str, Any]) -> None:
+    mirrors = Mirrors(rig.double.url, 1, needed=(99, 0))
+    ends = (updated["head_sha"], "main", updated["merged_sha"])
+    assert not await mirrors.is_clean_merge(TALLY, "conductor", *ends)
 
 
 async def _clone(rig: Rig, updated: dict[str, Any], folder: Path) -> Path:
