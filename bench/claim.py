@@ -45,7 +45,7 @@ class Tally:
 
 async def run(quick: bool) -> Result:
     """Claims alone, claims with completion, and both again among a million issues."""
-    rounds, each, large = (1, 64, 2_000) if quick else (5, 3_000, 1_000_000)
+    rounds, each, large = (1, 64, 500) if quick else (5, 3_000, 1_000_000)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(durable())
         store = await stack.enter_async_context(opened(await server.database("ours")))

@@ -56,7 +56,7 @@ class Pgbench:
     async def rate(self, clients: int, seconds: float) -> float:
         """Events a second that `clients` connections commit."""
         command = [str(self._server.programs / "pgbench"), "--no-vacuum", "--protocol", "prepared", "--jobs", "2"]
-        command += ["--client", str(clients), "--time", str(max(1, round(seconds))), "--file", str(self._script)]
+        command += ["--client", str(clients), *_length(seconds), "--file", str(self._script)]
         command += ["--define", "version=0", "--define", f"run={next(self._runs)}"]
         command += ["--host", str(self._server.cluster.sockets), "--username", "rig", self._database]
         said = await run(*command, env={"PGPASSWORD": self._server.cluster.password("rig")})
@@ -64,6 +64,11 @@ class Pgbench:
         if found is None:
             raise RuntimeError(f"pgbench said no rate: {said}")
         return float(found[1])
+
+
+def _length(seconds: float) -> list[str]:
+    """pgbench counts whole seconds only, so what is shorter is a few transactions for each client."""
+    return ["--time", str(round(seconds))] if seconds >= 1 else ["--transactions", "20"]
 
 
 def threads(callers: int, seconds: float, writer: Callable[[], Write]) -> float:

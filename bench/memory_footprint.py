@@ -31,7 +31,7 @@ SAID = """
 
 async def run(quick: bool) -> Result:
     """The same requests to the same process, before and after the log has grown."""
-    requests, issues, events = (40, 200, 2_000) if quick else (2_000, 10_000, 1_000_000)
+    requests, issues, events = (10, 100, 500) if quick else (2_000, 10_000, 1_000_000)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(durable())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="rig-bench-")))

@@ -40,9 +40,10 @@ async def run(quick: bool) -> Result:
         server = await stack.enter_async_context(durable())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="rig-bench-")))
         bench = await _opened(stack, folder, await server.database("ours"))
-        for _ in range(5):
+        warm, often = (1, 4) if quick else (5, 200)
+        for _ in range(warm):
             await bench.sample()
-        samples = [await bench.sample() for _ in range(20 if quick else 200)]
+        samples = [await bench.sample() for _ in range(often)]
     stored = [1000 * sample[1] for sample in samples]
     whole = [1000 * sample[0] for sample in samples]
     rows = [
