@@ -143,9 +143,10 @@ class Cluster:
         try:
             pid = int(pid_file.read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
-            return
-        if not _serves(pid, self.data):
-            pid_file.unlink(missing_ok=True)  # the number may be another program's by now
+            pid = 0
+        if not pid or not _serves(pid, self.data):
+            for stale in (pid_file, self.sockets / f"{SOCKET}.lock"):
+                stale.unlink(missing_ok=True)  # the number in it may be another program's by now
             return
         log.info("stopping the PostgreSQL of an earlier process", pid=pid)
         deadline = time.monotonic() + LEFTOVER_SECONDS

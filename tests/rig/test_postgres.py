@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from rig.embedded.cluster import Cluster
 from rig.embedded.postgres import EmbeddedPostgres
 
 
@@ -74,12 +75,19 @@ async def test_it_comes_back_by_itself_after_a_kill(folder: Path) -> None:
         assert postgres.pid != killed
 
 
-async def test_a_stale_pid_file_that_names_another_program_is_forgotten(folder: Path) -> None:
+@pytest.mark.parametrize("left", ["data/postmaster.pid", "run/.s.PGSQL.5432.lock"])
+async def test_a_stale_lock_that_names_another_program_is_forgotten(folder: Path, left: str) -> None:
     async with EmbeddedPostgres(folder):
         pass
-    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
-    async with EmbeddedPostgres(folder) as postgres:
-        assert await ask(postgres.url, "SELECT 1") == 1
+    account = Cluster.at(folder).child_arguments()
+    other = await asyncio.create_subprocess_exec("sleep", "60", **account)
+    try:
+        (folder / left).write_text(f"{other.pid}\n{folder / 'data'}\n")
+        async with EmbeddedPostgres(folder) as postgres:
+            assert await ask(postgres.url, "SELECT 1") == 1
+    finally:
+        other.kill()
+        await other.wait()
 
 
 OWNER = """
