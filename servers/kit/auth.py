@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx2
@@ -32,10 +32,12 @@ from starlette.routing import Route
 
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.errors import InvalidInput, Unauthenticated, Unavailable
+from servers.kit.roles import AGENT_ROLES as AGENT_ROLES
+from servers.kit.roles import ROLES as ROLES
+from servers.kit.roles import AgentRole as AgentRole
+from servers.kit.roles import Role as Role
 
 AUDIENCE = "rig"
-Role = Literal["dev", "review", "ops", "person", "hook", "service"]
-ROLES: tuple[Role, ...] = get_args(Role)
 LEEWAY = timedelta(seconds=10)
 REMEMBERED = 1000  # tokens whose signature was found good, for each look at it costs a call 0.2 ms
 

@@ -20,7 +20,7 @@ def require_claim_on(caller: Caller, repository: str) -> Claim:
     """
     if caller.claim is None:
         raise Forbidden("An agent writes only under a claim. Call claim_assignment first.")
-    if caller.claim.issue.partition("#")[0].lower() != repository.lower():
+    if caller.claim.repository.lower() != repository.lower():
         raise Forbidden(f"The claim is on {caller.claim.issue}, which is not in {repository}.")
     return caller.claim
 

@@ -46,7 +46,12 @@ async def open_pool(url: str, *, size: int = 8) -> AsyncGenerator[Pool]:
     """
     try:
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, init=_prepare, server_settings={"application_name": "rig"}
+            url,
+            min_size=1,
+            max_size=size,
+            init=_prepare,
+            reset=_keep,
+            server_settings={"application_name": "rig"},
         )
     except (*LOST, asyncpg.PostgresError, ValueError) as error:
         raise Unavailable(f"PostgreSQL cannot be reached ({error}). Check RIG_DATABASE_URL.") from error
@@ -66,6 +71,10 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     )
     if await connection.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
         await register_vector(connection)
+
+
+async def _keep(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """An open transaction is rolled back; nobody leaves more behind that a round trip would have to clear away."""
 
 
 def _encode_json(value: Any) -> str:

@@ -7,6 +7,7 @@
     │   ├── NotFound
     │   ├── Unauthenticated    no token, or one that does not verify
     │   ├── Forbidden          the role or the claim does not allow it
+    │   ├── Denied             the guard does not let a model do it
     │   ├── Fenced             the claim lapsed, or somebody else holds it now
     │   ├── Superseded         another process of the same instance took the claim over
     │   ├── IllegalTransition  the lifecycle has no such step from here
@@ -64,6 +65,10 @@ class Unauthenticated(Refused):
 
 
 class Forbidden(Refused):
+    http_status = 403
+
+
+class Denied(Refused):
     http_status = 403
 
 

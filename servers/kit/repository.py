@@ -51,8 +51,8 @@ class Deployment(_Strict):
     """What has to happen to a merged change before the issue is done; what is not named is not waited for."""
 
     staging: Words | None = Field(default=None, description="Environment that it is deployed to first")
-    smoke: Words | None = Field(default=None, description="Workflow that tests it there")
-    e2e: Words | None = Field(default=None, description="Workflow that tests everything there")
+    smoke: Words | None = Field(default=None, description="Workflow that tests it there, or a character")
+    e2e: Words | None = Field(default=None, description="Workflow that tests everything there, or a character")
     production: Words | None = Field(default=None, description="Environment that it has to arrive in")
 
 
@@ -71,7 +71,7 @@ class RepositoryPolicy(_Strict):
     human_gates: HumanGates = Field(default_factory=HumanGates, description="What a person has to approve")
     deployment: Deployment | None = Field(default=None, description="None: an issue is done once it is merged")
     network: list[Host] = Field(
-        default_factory=list, description="Hosts that set-up may reach beyond the package registries"
+        default_factory=list, description="Hosts that commands may reach; set-up reaches package registries too"
     )
 
 

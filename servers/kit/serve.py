@@ -26,6 +26,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from servers.kit.auth import Verifier
 from servers.kit.errors import RigError, Unavailable, leaves
+from servers.kit.express import Express, Lane
 from servers.kit.tools import Toolbox
 
 
@@ -95,7 +96,7 @@ def build_app(parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: S
             streamable_http_path=f"/mcp/{part.name}", stateless_http=True, transport_security=security
         )
         routes += [*app.routes, *part.routes]
-        middleware = app.user_middleware
+        middleware = [*app.user_middleware]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -108,6 +109,8 @@ def build_app(parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: S
             yield
 
     routes += _health_routes(parts, states)
+    lanes = {f"/mcp/{part.name}": Lane(part.toolbox, lambda p=part: states[p.name]) for part in parts}
+    middleware.insert(0, Middleware(Express, lanes=lanes, verifier=verifier, security=security))
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
 
 

@@ -20,7 +20,8 @@ from pydantic_settings import (
 
 from servers.kit.errors import InvalidInput
 
-FAMILIAR = {"GITHUB_TOKEN": "RIG_GITHUB_TOKEN", "ANTHROPIC_API_KEY": "RIG_ANTHROPIC_API_KEY"}
+MODEL_KEYS = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY", "CODEX_API_KEY")
+FAMILIAR = {name: f"RIG_{name}" for name in ("GITHUB_TOKEN", *MODEL_KEYS)}
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -89,7 +90,7 @@ class RigSettings(BaseSettings):
 
 
 def adopt_familiar_names(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let GITHUB_TOKEN and ANTHROPIC_API_KEY stand for the rig's own names where those are not set."""
+    """Let GITHUB_TOKEN and the names of models' keys stand for the rig's own where those are not set."""
     for familiar, ours in FAMILIAR.items():
         given = environment.get(familiar)
         if given and ours not in environment and f"{ours}_FILE" not in environment:

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.resolve import Resolve
 from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, Field, ValidationError
 
-from servers.kit.auth import ROLES, Role
+from servers.kit.auth import AGENT_ROLES, ROLES, Role
 from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError, from_wire
 
 P = ParamSpec("P")
@@ -37,8 +37,17 @@ DESTRUCTIVE_WORLD = DESTRUCTIVE.model_copy(update={"open_world_hint": True})
 class Claim(BaseModel):
     """A handle on work that was claimed: it means something only beside its holder's token."""
 
-    issue: str = Field(description="The issue, as owner/repo#12", pattern=r"^[\w.-]+/[\w.-]+#\d+$", max_length=300)
+    issue: str = Field(
+        description="The issue, as owner/repo#12; of work that is no issue's, owner/repo~7",
+        pattern=r"^[\w.-]+/[\w.-]+[#~]\d+$",
+        max_length=300,
+    )
     fence: int = Field(description="The number that claim_assignment answered", ge=1)
+
+    @property
+    def repository(self) -> str:
+        """Where the work is, as owner/repo."""
+        return re.split("[#~]", self.issue)[0]
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Caller:
     @property
     def is_agent(self) -> bool:
         """Agents must show a claim to write; people and servers need none."""
-        return self.role in ("dev", "review")
+        return self.role in AGENT_ROLES
 
 
 def caller_of(meta: Any) -> Caller:
@@ -111,6 +120,7 @@ class _Entry:
     annotations: ToolAnnotations
     roles: frozenset[Role]
     at_hand: bool
+    listed: bool
 
 
 class Toolbox:
@@ -125,24 +135,38 @@ class Toolbox:
         self.name = name
         self.instructions = instructions
         self._entries: dict[str, _Entry] = {}
+        self._registered: MCPServer[Any] | None = None
 
     def tool(
-        self, annotations: ToolAnnotations, roles: Collection[Role] = ROLES, at_hand: bool = False
+        self,
+        annotations: ToolAnnotations,
+        roles: Collection[Role] = ROLES,
+        at_hand: bool = False,
+        listed: bool = True,
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
         """Declare a module function as a tool that `roles` may call.
 
-        Claude Code shows its model the tools that are `at_hand` from the start; others it has to search for.
+        Claude Code shows its model the tools that are `at_hand` from the start; others it has to search for. What is
+        not `listed` no model is shown at all: it is for programs, which call it by its name.
         """
 
         def declare(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-            self._entries[fn.__name__] = _Entry(_with_wire_errors(fn), annotations, frozenset(roles), at_hand)
+            entry = _Entry(_with_wire_errors(fn), annotations, frozenset(roles), at_hand, listed)
+            self._entries[fn.__name__] = entry
             return fn
 
         return declare
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
     def names(self, role: Role | None = None) -> list[str]:
         """The tools, or those that `role` may call."""
         return sorted(n for n, e in self._entries.items() if role is None or role in e.roles)
+
+    def shown(self, role: Role) -> frozenset[str]:
+        """The tools that models of a role are shown."""
+        return frozenset(name for name in self.names(role) if self._entries[name].listed)
 
     def register(self, mcp: MCPServer[Any]) -> None:
         """Add the tools to a server and admit only callers whose role may use them."""
@@ -155,6 +179,7 @@ class Toolbox:
                 structured_output=False if _answers_text(entry.fn) else None,
             )
         mcp.middleware.append(self._admit)
+        self._registered = mcp
 
     async def schemas(self) -> list[Tool]:
         """Every tool as `tools/list` shows it to a caller of all roles, sorted by name."""
@@ -177,11 +202,12 @@ class Toolbox:
         except ToolError as error:
             return _plain(name, str(error))
 
-    @functools.cached_property
+    @property
     def _server(self) -> MCPServer[Any]:
-        server = MCPServer[Any](self.name)
-        self.register(server)
-        return server
+        """A server that has the tools: the one that serves them, for their schemas take half a second to make."""
+        if self._registered is None:
+            self.register(MCPServer[Any](self.name))
+        return cast(MCPServer[Any], self._registered)
 
     async def _admit(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         match ctx.method:
@@ -197,7 +223,7 @@ class Toolbox:
 
     def _visible(self, result: HandlerResult) -> HandlerResult:
         listed = ListToolsResult.model_validate(result)
-        allowed = set(self.names(caller_of(None).role))
+        allowed = self.shown(caller_of(None).role)
         tools = sorted((tool for tool in listed.tools if tool.name in allowed), key=lambda tool: tool.name)
         return listed.model_copy(update={"tools": tools})
 

@@ -31,6 +31,22 @@ mcpServers:
 budget:
   usd: 2
 """
+# As it stands in the original's documents.
+ORIGINAL = """\
+character:
+  name: "Dev-E (Node)"
+  personality: "You are Dev-E, a development agent..."
+  llm:
+    provider: claude-cli
+    model: claude-sonnet-4-6
+  mcpServers:
+    github:
+      command: npx
+      args: ["-y", "@modelcontextprotocol/server-github"]
+  cron:
+    - schedule: "*/5 * * * *"
+      prompt: "Check for work..."
+"""
 
 
 def mistakes(text: str) -> list[str]:
@@ -54,6 +70,41 @@ def test_the_older_form_below_one_key_is_read_and_its_mistakes_have_their_lines(
     assert mistakes(nested.replace("    usd: 2", "    euro: 2")) == ["x.yaml:17: budget.euro: unknown key"]
 
 
+def test_the_original_s_example_loads_as_it_is() -> None:
+    character = parse(ORIGINAL, "dev-e.yaml")
+    assert (character.name, character.title, character.role) == ("dev-e-node", "Dev-E (Node)", "dev")
+    assert character.stacks == ["node"]
+    assert character.llm.provider == "claude-cli"
+    assert character.llm.model == "claude-sonnet-4-6"
+    assert isinstance(character.mcp_servers["github"], StdioServer)
+    assert [prompt.schedule for prompt in character.cron] == ["*/5 * * * *"]
+    assert character.git.email == "dev-e-node@users.noreply.github.com"
+    assert parse(ORIGINAL.replace("    - schedule", "      schedule"), "dev-e.yaml") == character
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Dev-E", "dev-e dev []"),
+        ("Dev-E (Dotnet)", "dev-e-dotnet dev ['dotnet']"),
+        ("Review-E", "review-e review []"),
+        ("Conductor-E", "conductor-e support []"),
+        ("iBuild-E", "ibuild-e dev []"),
+    ],
+)
+def test_a_name_of_the_original_says_the_role(name: str, said: str) -> None:
+    character = parse(f"character: {{name: {name}, personality: x}}", "x.yaml")
+    assert f"{character.name} {character.role} {character.stacks}" == said
+
+
+def test_what_a_name_does_not_say_has_to_be_said() -> None:
+    assert mistakes("character:\n  name: Bob\n  personality: x\n") == ["x.yaml:1: role: Field required"]
+    assert mistakes("character:\n  personality: x\n")[0] == "x.yaml:1: name: Field required"
+    assert mistakes(ORIGINAL.replace("claude-cli", "gpt"))[0].startswith("x.yaml:5: llm.provider: ")
+    assert mistakes(ORIGINAL.replace("*/5 *", "*/5"))[0].startswith("x.yaml:12: cron.0.schedule: ")
+    assert "x.yaml:1: character: unknown key" in mistakes("character: Dev-E\n")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -63,8 +114,8 @@ def test_the_older_form_below_one_key_is_read_and_its_mistakes_have_their_lines(
         ("    command: python", "    command: 5", "x.yaml:12: mcpServers.workspace.command: Input should be"),
         ("    args: [-I, -m,", "    args: [-I, {a: 1},", "x.yaml:13: mcpServers.workspace.args.1: Input should be"),
         ("  github:", "  Git Hub:", "x.yaml:9: mcpServers.Git Hub: String should match"),
-        ("role: dev", "role: boss", "x.yaml:2: role: Input should be 'dev' or 'review'"),
-        ("role: dev", "role: no", "x.yaml:2: role: Input should be 'dev' or 'review'"),
+        ("role: dev", "role: boss", "x.yaml:2: role: Input should be 'dev', 'review', 'architect'"),
+        ("role: dev", "role: no", "x.yaml:2: role: Input should be 'dev', 'review', 'architect'"),
         ("role: dev\n", "", "x.yaml:1: role: Field required"),
         ("  name: Dev-E\n", "", "x.yaml:5: git.name: Field required"),
         ("  usd: 2", "  usd: -1", "x.yaml:16: budget.usd: Input should be greater than 0"),
@@ -165,5 +216,6 @@ def test_kinds_are_those_of_the_role_and_verify() -> None:
     assert parse(f"{start}kinds: [verify]\n", "x.yaml").work == ("verify",)
     with pytest.raises(InvalidInput, match=r"x\.yaml:5: kinds: .*implement is not for its role"):
         parse(f"{start}kinds: [implement]\n", "x.yaml")
+    assert parse(f"{start}kinds: [judge, chore]\n", "x.yaml").work == ("judge", "chore")
     with pytest.raises(InvalidInput, match=r"x\.yaml:5: kinds\.0"):
-        parse(f"{start}kinds: [judge]\n", "x.yaml")
+        parse(f"{start}kinds: [sing]\n", "x.yaml")
