@@ -1,26 +1,33 @@
-"""Starts a program beside the server, reads what it says within bounds, and ends all that it started."""
+"""Runs a program in the sandbox, reads what it says within bounds, and ends all that it started."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from servers.kit.errors import InvalidInput, Unavailable
+from servers.workspace.sandbox import Order, Running, Sandbox
+from servers.workspace.watch import Watch
 
 STREAM_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.5
+END_SECONDS = 5.0
 TIMED_OUT = 124  # what timeout(1) answers
+KILLED = 128 + 9
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended; the streams are cut in the middle where they were longer than allowed."""
+    """How a program ended; the streams are cut in the middle where they were longer than allowed.
+
+    Attributes:
+        exceeded: Which limit it was ended for; empty for none.
+    """
 
     exit_code: int
     stdout: bytes
@@ -28,84 +35,104 @@ class Finished:
     truncated: bool
     timed_out: bool
     seconds: float
+    exceeded: str = ""
 
 
-async def start(
-    argv: Sequence[str], folder: Path, env: Mapping[str, str], stdout: int, stderr: int
-) -> asyncio.subprocess.Process:
-    """Start a program in a session of its own, with nothing to read and only the given environment."""
-    return await asyncio.create_subprocess_exec(
-        *argv,
-        cwd=folder,
-        env=dict(env),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-    )
+class Child:
+    """A child process of ours, and how to end it with all below it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, out: int, err: int, end: Callable[[int], None]) -> None:
+        self.pid, self.out, self.err = process.pid, out, err
+        self._process, self._end = process, end
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            self._end(self.pid)
 
 
-async def run(
-    argv: Sequence[str],
-    folder: Path,
-    env: Mapping[str, str],
-    timeout: float,
-    stream_bytes: int = STREAM_BYTES,
-) -> Finished:
-    """Run a program to its end or to `timeout` seconds; what it left running ends with it.
+async def spawn(argv: Sequence[str], folder: Path, env: Mapping[str, str], end: Callable[[int], None]) -> Child:
+    """Start a program in a session of its own, with nothing to read and only the given environment.
+
+    Args:
+        end: Ends the process of that id and whatever is below it.
 
     Raises:
         InvalidInput: The command is too long or contains NUL.
         Unavailable: The program cannot be started.
     """
-    began, timed_out = time.monotonic(), False
-    async with _pipe(stream_bytes) as out, _pipe(stream_bytes) as err:
-        process = await _started(argv, folder, env, out, err)
-        try:
-            async with asyncio.timeout(timeout):
-                await process.wait()
-        except TimeoutError:
-            timed_out = True
-        finally:
-            _end(process)
-        await process.wait()
-        # A child that left the process group may hold the pipes open: what it says later is not waited for.
+    (out, out_write), (err, err_write) = os.pipe(), os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=folder,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out_write,
+            stderr=err_write,
+            start_new_session=True,
+        )
+    except BaseException as error:
+        os.close(out)
+        os.close(err)
+        if isinstance(error, ValueError):
+            raise InvalidInput(f"The command cannot be started ({error}).") from error
+        if isinstance(error, OSError):
+            raise Unavailable(f"{argv[0]} cannot be started ({error.strerror}).") from error
+        raise
+    finally:
+        os.close(out_write)
+        os.close(err_write)
+    return Child(process, out, err, end)
+
+
+async def run(sandbox: Sandbox, order: Order, timeout: float, stream_bytes: int = STREAM_BYTES) -> Finished:
+    """Run a program to its end, to `timeout` seconds or to a limit; what it left running ends with it.
+
+    Raises:
+        InvalidInput: The command is too long or contains NUL.
+        Unavailable: The program cannot be started.
+    """
+    began = time.monotonic()
+    running = await sandbox.start(order)
+    async with _reader(running.out, stream_bytes) as out, _reader(running.err, stream_bytes) as err:
+        code, why = await _attend(running, Watch(order, running), timeout)
+        # Whoever inherited the pipes is gone; what they wrote before may still be on its way.
         await asyncio.wait([out.done, err.done], timeout=DRAIN_SECONDS)
-    code = process.returncode or 0
     return Finished(
-        exit_code=TIMED_OUT if timed_out else code if code >= 0 else 128 - code,
+        exit_code=TIMED_OUT if why is None else KILLED if why else code if code >= 0 else 128 - code,
         stdout=out.text(),
         stderr=err.text(),
         truncated=out.truncated or err.truncated,
-        timed_out=timed_out,
+        timed_out=why is None,
         seconds=round(time.monotonic() - began, 3),
+        exceeded=why or "",
     )
 
 
-async def _started(
-    argv: Sequence[str], folder: Path, env: Mapping[str, str], out: _Pipe, err: _Pipe
-) -> asyncio.subprocess.Process:
+async def _attend(running: Running, watch: Watch, timeout: float) -> tuple[int, str | None]:
+    """The exit code, and why the program was ended: empty if it ended by itself, None for the timeout."""
+    ending = asyncio.ensure_future(running.wait())
+    watching = asyncio.ensure_future(watch.until_exceeded())
     try:
-        return await start(argv, folder, env, out.write_end, err.write_end)
-    except ValueError as error:
-        raise InvalidInput(f"The command cannot be started ({error}).") from error
-    except OSError as error:
-        raise Unavailable(f"{argv[0]} cannot be started ({error.strerror}).") from error
+        done, _ = await asyncio.wait([ending, watching], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if ending in done:
+            return ending.result(), ""
+        return 0, watching.result() if watching in done else None
     finally:
-        out.close_write_end()
-        err.close_write_end()
+        watching.cancel()
+        running.kill()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await asyncio.shield(ending)
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-class _Pipe(asyncio.Protocol):
+class _Reader(asyncio.Protocol):
     """Keeps the head and the tail of what a program writes."""
 
     def __init__(self, limit: int) -> None:
-        self.read_end, self.write_end = os.pipe()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._half = limit // 2
         self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
@@ -113,11 +140,6 @@ class _Pipe(asyncio.Protocol):
     @property
     def truncated(self) -> bool:
         return self._dropped > 0
-
-    def close_write_end(self) -> None:
-        if self.write_end >= 0:
-            os.close(self.write_end)
-            self.write_end = -1
 
     def data_received(self, data: bytes) -> None:
         room = self._half - len(self._head)
@@ -138,11 +160,10 @@ class _Pipe(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def _pipe(limit: int) -> AsyncGenerator[_Pipe]:
-    pipe = _Pipe(limit)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: pipe, os.fdopen(pipe.read_end, "rb", 0))
+async def _reader(end: int, limit: int) -> AsyncGenerator[_Reader]:
+    reader = _Reader(limit)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reader, os.fdopen(end, "rb", 0))
     try:
-        yield pipe
+        yield reader
     finally:
         transport.close()
-        pipe.close_write_end()

@@ -14,12 +14,14 @@ from servers.kit.errors import InvalidInput, NotFound, TimedOut
 from servers.workspace.globs import Glob
 from servers.workspace.paths import Place, find
 from servers.workspace.process import Finished, run
+from servers.workspace.sandbox import MIB, Limits, Order, Private, Sandbox
 from servers.workspace.store import GENERATED
 from servers.workspace.text import shown
 
 SECONDS = 20.0
 OUTPUT_BYTES = 4 * 1024 * 1024
 LINE_CHARACTERS = 300
+LIMITS = Limits(memory_bytes=2048 * MIB)
 _HIT = re.compile(rb"([^\0\n]+)\0(\d+):([^\n]*)")
 
 
@@ -27,7 +29,9 @@ _HIT = re.compile(rb"([^\0\n]+)\0(\d+):([^\n]*)")
 class Search:
     """Finds lines in the files below `root`."""
 
+    sandbox: Sandbox
     root: Path
+    private: Private
     env: Mapping[str, str]
     ripgrep: str | None = field(default_factory=lambda: shutil.which("rg"))
     seconds: float = SECONDS
@@ -45,7 +49,9 @@ class Search:
         with find(self.root, path) as place:
             folder, target = _start(self.root, place)
         program = self._ripgrep if self.ripgrep else self._python
-        ended = await run(program(pattern, target, glob), folder, self.env, self.seconds, OUTPUT_BYTES)
+        self.private.make()
+        order = Order(program(pattern, target, glob), folder, self.root, self.private, self.env, LIMITS)
+        ended = await run(self.sandbox, order, self.seconds, OUTPUT_BYTES)
         return self._answer(ended, folder, limit)
 
     def _ripgrep(self, pattern: str, target: str, glob: str | None) -> list[str]:

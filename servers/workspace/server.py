@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -18,6 +18,10 @@ from servers.kit.errors import InvalidInput
 from servers.kit.serve import Part
 from servers.kit.tools import DESTRUCTIVE_WORLD, READ, WRITE, Toolbox, state_of
 from servers.workspace.commands import CommandResult, Shell, environment
+from servers.workspace.guard.gate import Gate
+from servers.workspace.leave import NO_LEAVE, Leave, leave_of
+from servers.workspace.registries import known
+from servers.workspace.sandbox import Private, choose
 from servers.workspace.search import Search
 from servers.workspace.settings import WorkspaceSettings
 from servers.workspace.store import Workspace
@@ -36,10 +40,13 @@ class Opened:
     files: Workspace
     search: Search
     shell: Shell
+    gate: Gate
+    leave: Leave = NO_LEAVE
 
 
 async def _opened(ctx: Context[Any, Any]) -> Opened:
-    return state_of(ctx)
+    opened: Opened = state_of(ctx)
+    return replace(opened, leave=leave_of(ctx.request_context.meta))
 
 
 OpenedDep = Annotated[Opened, Resolve(_opened)]
@@ -59,6 +66,7 @@ async def list_files(
     Leaves out .git, node_modules, .venv and caches unless path names them. Symbolic links are listed, not
     followed. Globs know *, ?, [ab], {a,b} and ** for any folders.
     """
+    opened.gate.admit("list_files", path=path)
     return await asyncio.to_thread(opened.files.list_files, path, pattern, limit)
 
 
@@ -73,6 +81,7 @@ async def read_file(
 
     At most 256 kB a call; a last line in brackets says where to go on. A binary file is named as such.
     """
+    opened.gate.admit("read_file", path=path)
     return await asyncio.to_thread(opened.files.read_file, path, start_line, end_line)
 
 
@@ -89,6 +98,7 @@ async def search_files(
     Lines are matched one by one and shown up to 300 characters. Leaves out what list_files leaves out, and
     binary files. Ends with an error after 20 seconds.
     """
+    opened.gate.admit("search_files", path=path)
     return await opened.search.find(pattern, path, glob, limit)
 
 
@@ -99,12 +109,14 @@ async def edit_file(opened: OpenedDep, path: Where, old: Text, new: Text, replac
     old must occur exactly once, with its indentation and without line numbers, unless replace_all is set.
     Line ends stay as the file has them. Fails with the number of matches and their lines.
     """
+    opened.gate.admit("edit_file", path=path)
     return await asyncio.to_thread(opened.files.edit_file, path, old, new, replace_all)
 
 
 @tools.tool(WRITE)
 async def write_file(opened: OpenedDep, path: Where, content: Text) -> str:
     """Create a file with its folders, or replace a file whole. Prefer edit_file for a change."""
+    opened.gate.admit("write_file", path=path)
     return await asyncio.to_thread(opened.files.write_file, path, content)
 
 
@@ -119,7 +131,8 @@ async def run_command(
     At the timeout, and when the command ends, everything that it started is killed: nothing stays in the
     background. Each stream is answered up to 64 kB, its middle left out.
     """
-    return await opened.shell.run(command, timeout_seconds)
+    await asyncio.to_thread(opened.gate.admit, "run_command", command=command)
+    return await opened.shell.run(command, timeout_seconds, opened.leave)
 
 
 def part(settings: WorkspaceSettings) -> Part:
@@ -128,13 +141,29 @@ def part(settings: WorkspaceSettings) -> Part:
     @asynccontextmanager
     async def open_workspace() -> AsyncGenerator[Opened]:
         root = _root(settings.workspace)
+        sandbox = await asyncio.to_thread(choose, settings.sandbox)
         if settings.data_dir:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="rig-home-", dir=settings.data_dir, ignore_cleanup_errors=True) as home:
-            env = environment(Path(home), settings.command_env)
-            yield Opened(Workspace(root), Search(root, env), Shell(root, env, Path(home)))
+            private = Private(_real(home))
+            env = environment(private.home, settings.command_env)
+            search = Search(sandbox, root, private, env)
+            shell = Shell(sandbox, root, private, env, settings.limits(), _registries(settings.registry_hosts))
+            gate = await asyncio.to_thread(Gate, root, private.home, settings.guard_policy)
+            yield Opened(Workspace(root), search, shell, gate)
 
     return Part(tools, open_workspace)
+
+
+def _registries(said: Sequence[str] | None) -> Callable[[], Awaitable[Sequence[str]]]:
+    async def as_set() -> Sequence[str]:
+        return said or ()
+
+    return known if said is None else as_set
+
+
+def _real(folder: str) -> Path:
+    return Path(folder).resolve()
 
 
 def _root(folder: Path) -> Path:

