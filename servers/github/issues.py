@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from github import GithubException
@@ -27,13 +27,15 @@ from servers.github.models import (
     UpdatedIssue,
 )
 from servers.github.relations import read_relations
-from servers.github.toolbox import READERS, STEWARDS, WRITERS, AccessDep, tools
+from servers.github.toolbox import READERS, REPORTERS, STEWARDS, WRITERS, AccessDep, tools
 from servers.github.trees import children
+from servers.kit.auth import Role
 from servers.kit.errors import Forbidden, NotFound
 from servers.kit.tools import READ_WORLD, WRITE_WORLD
 
 _PERMISSIONS: tuple[Permission, ...] = ("admin", "maintain", "write", "triage", "read", "none")
 RECENT = 200
+OWN_LABEL: Final[dict[Role, str]] = {"architect": "proposal", "monitor": "incident"}
 
 
 @tools.tool(READ_WORLD, READERS)
@@ -119,7 +121,7 @@ async def search_issues(
     return await access.reading(repository).run(read)
 
 
-@tools.tool(WRITE_WORLD, WRITERS)
+@tools.tool(WRITE_WORLD, REPORTERS)
 async def create_issue(
     repository: Repository,
     title: Title,
@@ -129,9 +131,10 @@ async def create_issue(
     labels: Annotated[Labels | None, Field(description="Only people and servers may set labels")] = None,
     identity: As = None,
 ) -> CreatedIssue:
-    """Open an issue, once per key."""
+    """Open an issue, once per key; an architect's is labelled proposal and a monitor's incident, nothing else."""
     if labels and access.caller.is_agent:
         raise Forbidden("Labels start work, so only people set them. Open the issue without labels.")
+    given = [OWN_LABEL[access.caller.role]] if access.caller.role in OWN_LABEL else list(labels or [])
     repo = await access.writing(repository, identity)
     login = await repo.login()
 
@@ -141,7 +144,7 @@ async def create_issue(
         return next((issue for issue in mine if carries(issue.body, key)), None)
 
     def write(repo: GitHubRepository) -> GitHubIssue:
-        return repo.create_issue(title, marked(body, key), labels=list(labels or []))
+        return repo.create_issue(title, marked(body, key), labels=given)
 
     issue, created = await repo.once(f"issue {key}", look, write)
     return CreatedIssue(number=issue.number, url=issue.html_url, created=created)

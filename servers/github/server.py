@@ -8,7 +8,7 @@ from datetime import UTC
 
 from github.Repository import Repository as GitHubRepository
 
-from servers.github import changes, checks, deliveries, deployments, issues, merging, pulls, reviews
+from servers.github import changes, checks, deliveries, deployments, documents, issues, merging, pulls, reviews
 from servers.github.arguments import Repository
 from servers.github.client import GitHub
 from servers.github.models import GitCredential, RepositoryAnswer
@@ -20,8 +20,18 @@ from servers.kit.serve import Part
 from servers.kit.tools import READ_WORLD
 
 __all__ = [
-    "changes", "checks", "deliveries", "deployments", "issues", "merging", "part", "pulls", "reviews", "tools",
-]  # fmt: skip
+    "changes",
+    "checks",
+    "deliveries",
+    "deployments",
+    "documents",
+    "issues",
+    "merging",
+    "part",
+    "pulls",
+    "reviews",
+    "tools",
+]
 
 
 @tools.tool(READ_WORLD, READERS)
@@ -53,8 +63,8 @@ async def git_credential(repository: Repository, access: AccessDep) -> GitCreden
 
     With a GitHub App the password is good for this repository alone and ends within the hour.
     """
-    repo = await access.writing(repository)
-    token = await repo.git_token("read" if access.caller.role == "review" else "write")
+    repo = await access.writing(repository)  # only under a claim
+    token = await repo.git_token("write" if access.caller.role in ("dev", "service") else "read")
     return GitCredential(
         clone_url=f"{access.github.settings.github_url}/{repository}.git",
         username="x-access-token",

@@ -10,17 +10,18 @@ from mcp.server.mcpserver.resolve import Resolve
 
 from servers.github.access import Access
 from servers.github.client import GitHub
-from servers.kit.auth import Role
+from servers.kit.auth import AGENT_ROLES, Role
 from servers.kit.claims import ClaimChecker
 from servers.kit.tools import Toolbox, caller_of, state_of
 
-READERS: tuple[Role, ...] = ("dev", "review", "ops", "person", "service")
-WRITERS: tuple[Role, ...] = READERS
+READERS: tuple[Role, ...] = (*AGENT_ROLES, "ops", "person", "service")
+WRITERS: tuple[Role, ...] = ("dev", "review", "ops", "person", "service")
+REPORTERS: tuple[Role, ...] = (*WRITERS, "architect", "monitor")
 AUTHORS: tuple[Role, ...] = ("dev", "ops", "person", "service")
 REVIEWERS: tuple[Role, ...] = ("review", "ops", "person", "service")
 STEWARDS: tuple[Role, ...] = ("ops", "person", "service")
 SERVERS: tuple[Role, ...] = ("service",)
-RUNTIME: tuple[Role, ...] = ("dev", "review", "service")
+RUNTIME: tuple[Role, ...] = (*AGENT_ROLES, "service")
 
 tools = Toolbox(
     "github",

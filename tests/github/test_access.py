@@ -15,11 +15,13 @@ SHA = "0" * 40
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "add_labels": {"number": 1, "labels": ["agent-ready"]},
     "comment_on_issue": {"number": 1, "body": "x", "key": "k"},
+    "commit_document": {"branch": "docs/x", "path": "docs/x.md", "content": "x", "message": "docs: x"},
     "create_issue": {"title": "x", "body": "x", "key": "k"},
     "enqueue_pull_request": {"number": 2, "head_sha": SHA},
     "get_changes": {"number": 2, "head_sha": SHA, "base_sha": SHA, "contents": [], "base_files": []},
     "get_checks": {"ref": "main"},
     "get_diff": {"number": 2},
+    "get_document": {"path": "README.md"},
     "get_file": {"path": "app.py"},
     "get_issue": {"number": 1},
     "get_pull_request": {"number": 2},
@@ -30,6 +32,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "is_clean_merge": {"head_sha": SHA, "base": "main", "merged_sha": SHA},
     "list_changed_files": {"number": 2},
     "list_deliveries": {},
+    "list_documents": {},
     "list_issues": {},
     "list_pull_requests": {},
     "merge_pull_request": {"number": 2, "head_sha": SHA, "title": "x", "message": "x"},
@@ -46,6 +49,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "update_issue": {"number": 1, "state": "closed"},
     "update_pull_request": {"number": 2, "title": "x"},
 }
+SERVERS_ONLY = {"commit_document", "get_document", "git_credential", "is_clean_merge", "list_documents"}
 STEWARDS_ONLY = {
     "add_labels",
     "enqueue_pull_request",
@@ -125,7 +129,7 @@ async def test_without_a_list_everything_the_credential_sees_is_reached(open_rig
 async def test_what_each_role_may_call() -> None:
     everything = set(tools.names())
     assert set(tools.names("service")) == everything
-    assert set(tools.names("person")) == set(tools.names("ops")) == everything - {"git_credential", "is_clean_merge"}
+    assert set(tools.names("person")) == set(tools.names("ops")) == everything - SERVERS_ONLY
     assert tools.names("hook") == []
     dev, review = set(tools.names("dev")), set(tools.names("review"))
     assert not STEWARDS_ONLY & (dev | review)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from servers.github.server import tools
+from servers.kit.auth import Role
 from servers.kit.errors import Forbidden, InvalidInput, NotFound
 from tests.github.conftest import OTHER, TALLY, Rig
 
@@ -106,6 +108,26 @@ async def test_an_issue_is_opened_once_per_key(rig: Rig) -> None:
     assert again == {**first, "created": False}
     issue = await service.call("get_issue", repository=TALLY, number=first["number"])
     assert issue["labels"] == ["agent-ready"]
+
+
+@pytest.mark.parametrize(("role", "label"), [("architect", "proposal"), ("monitor", "incident")])
+async def test_what_an_agent_reports_is_labelled_by_its_role_and_starts_nothing(
+    rig: Rig, role: Role, label: str
+) -> None:
+    agent = await rig.caller(role, f"{TALLY}#1")
+    new = {"repository": TALLY, "title": "Split it", "body": "agent-ready", "key": "one"}
+    for wanted in ("agent-ready", label):
+        with pytest.raises(Forbidden, match="without labels"):
+            await agent.call("create_issue", **new, labels=[wanted])
+    made = await agent.call("create_issue", **new)
+    assert (await agent.call("get_issue", repository=TALLY, number=made["number"]))["labels"] == [label]
+    assert not {"add_labels", "comment_on_issue", "merge_pull_request", "post_review"} & set(tools.names(role))
+
+
+@pytest.mark.parametrize("role", ["support", "deploy"])
+def test_who_answers_or_verifies_writes_nothing_on_github(role: Role) -> None:
+    reading = ("get_", "list_", "search_", "git_credential", "resolve_owners")
+    assert [tool for tool in tools.names(role) if not tool.startswith(reading)] == []
 
 
 async def test_agents_do_not_set_labels(rig: Rig) -> None:
