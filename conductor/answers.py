@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from conductor.dispatch.chores import Held
 from conductor.dispatch.claims import feedback_of
 from conductor.events import Kind, Priority
 from conductor.issues.issue import Issue, Status
+from conductor.messages import Message
 from servers.kit.tools import Claim
 
 
@@ -45,12 +47,17 @@ class Assignment(BaseModel):
     feedback: str | None = Field(description="What has to be answered, or the evidence of a failed attempt")
     run: str = Field(description="Names this attempt in commits and costs")
     heartbeat_seconds: float = Field(description="Call heartbeat at least this often")
+    about: str = Field(default="", description="The issue that a chore is about, as owner/repo#12")
+    data: dict[str, Any] = Field(default_factory=dict, description="What else there is to know of a chore")
 
 
 class ClaimAnswer(BaseModel):
     """The work, or null where there is none."""
 
     assignment: Assignment | None
+    paused: list[str] = Field(
+        default_factory=list[str], description="Why you are offered nothing just now, where something is paused"
+    )
 
 
 class HeartbeatAnswer(BaseModel):
@@ -60,6 +67,9 @@ class HeartbeatAnswer(BaseModel):
     token: str | None = None
     stop: str | None = Field(
         default=None, description="Why to stop now: push what you have, then release_assignment with parked"
+    )
+    messages: list[Message] = Field(
+        default_factory=list[Message], description="For your run's model, until you say that it has read them"
     )
 
 
@@ -111,4 +121,31 @@ def assignment(issue: Issue, heartbeat_seconds: float) -> Assignment:
         feedback=feedback_of(issue),
         run=holder.run,
         heartbeat_seconds=heartbeat_seconds,
+    )
+
+
+def chore(held: Held, heartbeat_seconds: float) -> Assignment:
+    """The chore that somebody has; what it is about stands in the body."""
+    number = int(held.issue.partition("#")[2] or 0)
+    return Assignment(
+        claim=Claim(issue=held.handle, fence=held.fence),
+        kind=held.kind,
+        repository=held.repository,
+        repository_id=0,
+        issue_number=number,
+        title=held.title,
+        body=held.body,
+        url="",
+        labels=[],
+        priority=held.priority,
+        attempt=held.attempt,
+        branch="",
+        base="",
+        pull_request=None,
+        reason=None,
+        feedback=held.evidence or None,
+        run=held.run,
+        heartbeat_seconds=heartbeat_seconds,
+        about=held.issue,
+        data={name: value for name, value in held.data.items() if name != "otherwise"},
     )

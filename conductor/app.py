@@ -16,16 +16,22 @@ from conductor import resources, rest, vitals
 from conductor.desk import Desk
 from conductor.dispatch.announce import Announcer
 from conductor.dispatch.claims import Dispatch
+from conductor.dispatch.pauses import Pauses
+from conductor.dispatch.purse import Purse
+from conductor.dispatch.schedules import Schedules
 from conductor.dispatch.watch import Watch, reviewers
 from conductor.effects.runner import Effects
 from conductor.github import GitHub, GitHubServer
 from conductor.intake import door as intake
+from conductor.intake import incidents
 from conductor.intake.door import Intake
+from conductor.intake.incidents import Incidents
 from conductor.intake.postbox import Postbox
 from conductor.intake.reconcile import Reconciler
 from conductor.intake.sight import Sights
 from conductor.intake.sight_issue import Readiness
 from conductor.intake.translation import Translation
+from conductor.memories import DocumentServer, Lint, MemoryServer
 from conductor.merge.gate import Policy
 from conductor.retention import Retention
 from conductor.server import tools
@@ -35,8 +41,8 @@ from conductor.store.replay import keep_current
 from conductor.store.writer import Store, connection_of
 from conductor.vitals import Vitals
 from servers.kit.auth import SigningKey
-from servers.kit.character import Character, load_all
-from servers.kit.client import tool_client
+from servers.kit.character import Character, Kind, load_all
+from servers.kit.client import ToolClient, tool_client
 from servers.kit.database import Pool, migrate, open_pool
 from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.serve import Part
@@ -57,7 +63,11 @@ def part(settings: ConductorSettings, service_token: Callable[[], str], alone: b
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Desk]:
         connect = tool_client(settings.github_server_url, service_token, attempts=3)
-        async with connect as client, open_desk(settings, GitHubServer(client), alone) as desk:
+        async with (
+            connect as client,
+            open_desk(settings, GitHubServer(client), alone) as desk,
+            _linting(settings, client, service_token),
+        ):
             yield desk
 
     return part_of(opened)
@@ -65,7 +75,8 @@ def part(settings: ConductorSettings, service_token: Callable[[], str], alone: b
 
 def part_of(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> Part:
     """The conductor over whatever desk is opened."""
-    return Part(tools, opened, [*intake.routes(), *rest.routes(), *vitals.routes()], ready, resources.extend)
+    doors = [*intake.routes(), *incidents.routes(), *rest.routes(), *vitals.routes()]
+    return Part(tools, opened, doors, ready, resources.extend)
 
 
 async def ready(desk: Desk) -> str | None:
@@ -94,6 +105,8 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
             wake.listen(url),
             desk.dispatch.run(),
             desk.watch.run(),
+            desk.pauses.run(),
+            Schedules(desk.store, desk.catalogue).run(),
             desk.postbox.run(),
             desk.translation.run(),
             desk.effects.run(),
@@ -103,6 +116,18 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
         )
         async with _together(loops):
             yield desk
+
+
+@asynccontextmanager
+async def _linting(settings: ConductorSettings, github: ToolClient, token: Callable[[], str]) -> AsyncGenerator[None]:
+    """Look through what is remembered, beside the block, where there is a memory server."""
+    if not settings.memory_server_url:
+        yield
+        return
+    async with tool_client(settings.memory_server_url, token, attempts=3) as memory:
+        lint = Lint(MemoryServer(memory), DocumentServer(github), settings.repositories)
+        async with _together((led(settings.database_url.get_secret_value(), "memory lint", lint.run),)):
+            yield
 
 
 @asynccontextmanager
@@ -120,11 +145,13 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     store = Store(pool, wake, lease_seconds=settings.lease_seconds, limits=settings.limits)
     catalogue = load_all(settings.characters)
     policy = Policy()
-    readiness = Readiness(settings.readiness, _judge(settings.readiness_judge, catalogue))
+    judge = _does("RIG_READINESS_JUDGE", settings.readiness_judge, "verify", catalogue)
+    readiness = Readiness(settings.readiness, judge)
     sights = Sights(store, github, policy, settings.repositories, settings.label_apps, readiness)
     secrets = [settings.webhook_secret.get_secret_value(), settings.webhook_secret_old.get_secret_value()]
     postbox = Postbox(store)
     key = SigningKey.load_or_create(settings.signing_key) if settings.signing_key.exists() else None
+    pauses = Pauses(store)
     dispatch = Dispatch(
         store,
         catalogue,
@@ -141,8 +168,24 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
         postbox=postbox,
         intake=Intake(postbox, secrets),
         translation=Translation(store, sights),
-        effects=Effects(store, github, policy, settings.merge_train),
+        effects=Effects(
+            store,
+            github,
+            policy,
+            settings.merge_train,
+            dispatch.chores,
+            _does("RIG_RUBRIC_JUDGE", settings.rubric_judge, "judge", catalogue),
+        ),
+        incidents=Incidents(
+            dispatch.chores,
+            settings.incident_secret.get_secret_value(),
+            settings.repositories,
+            settings.incident_repository,
+            settings.incident_quiet_hours,
+        ),
         reconciler=Reconciler(sights, settings.reconcile_seconds),
+        purse=Purse(store, catalogue, pauses),
+        pauses=pauses,
         watch=Watch(store, reviewers(catalogue), settings.watch_seconds),
         catalogue=catalogue,
         key=key,
@@ -158,9 +201,9 @@ def _wire(settings: ConductorSettings, pool: Pool, wake: PostgresWake, github: G
     )
 
 
-def _judge(name: str, catalogue: Mapping[str, Character]) -> str:
-    if name and (name not in catalogue or "verify" not in catalogue[name].work):
-        raise InvalidInput(f"RIG_READINESS_JUDGE: no character {name} does the kind of work verify.")
+def _does(setting: str, name: str, kind: Kind, catalogue: Mapping[str, Character]) -> str:
+    if name and (name not in catalogue or kind not in catalogue[name].work):
+        raise InvalidInput(f"{setting}: no character {name} does the kind of work {kind}.")
     return name
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
 
+from conductor.drift import Contradiction
 from conductor.issues.issue import READY_LABEL, Issue
 from conductor.merge.snapshot import Snapshot
 
@@ -108,6 +112,30 @@ def repository_paused(repository: str, reason: str) -> str:
     )
 
 
+def pause_words(scope: str, by: str, reason: str, until: datetime | None) -> str:
+    """What is paused, by whom and how long, in one sentence."""
+    kind, _, name = scope.partition(":")
+    end = f" until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else ""
+    why = reason.rstrip(".") or "no reason given"
+    match kind:
+        case "provider":
+            return f"{name} is at its usage limit{end}: {why}."
+        case "budget":
+            return f"{f'{name} is' if name else 'The rig is'} out of money{end}: {why}."
+        case _:
+            return f"{scope} is paused by {by}{end}: {why}."
+
+
+def day_is_spent(reason: str) -> str:
+    """Said on the issue whose work the budget of a day stopped."""
+    return (
+        f"**The work on this waits.** {one_line(reason)} What was done is on the branch. It goes on by itself when "
+        "the next day begins (UTC), or when somebody allows more today: the rig's tool `resume` with the scope "
+        "`budget` "
+        "gives the whole rig another day's budget now, `budget:<agent>` one agent."
+    )
+
+
 def _fenced(text: str, limit: int = 6000) -> str:
     return text[-limit:].replace("```", "'''")
 
@@ -171,4 +199,80 @@ def stopped(number: int) -> str:
     return (
         f"The label `{READY_LABEL}` was removed, so the rig stopped its work here. Pull request #{number} is left as "
         "it is: merge or close it. Setting the label again starts anew once it is closed."
+    )
+
+
+def answer(agent: str, asker: str, text: str) -> str:
+    """What a character answers to a question."""
+    return f"{quiet(text)}\n\n<sub>{agent} answers {one_line(asker, 100)}.</sub>"
+
+
+def incident_title(title: str) -> str:
+    """The title of an incident's issue."""
+    return f"Incident: {one_line(title, 200)}"
+
+
+def incident(repository: str, severity: str, reports: str, evidence: str) -> str:
+    """The body of an incident's issue that nobody has looked into; what monitoring said is data."""
+    return (
+        f"Monitoring reports an incident of severity {one_line(severity, 50)} in {repository}.\n\n{reports}\n\n"
+        f"What it sent, as data:\n\n```text\n{_fenced(evidence, 20_000)}\n```\n\nNobody has looked into it yet. To "
+        f"have it worked on, say above what has to be done and set the label `{READY_LABEL}`."
+    )
+
+
+class Learning(Protocol):
+    """A memory that becomes a document."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+    @property
+    def written_by(self) -> str: ...
+    @property
+    def issue(self) -> str: ...
+    @property
+    def hits(self) -> int: ...
+
+
+def learning_title(memory: int, content: str) -> str:
+    """The title of the pull request that makes a memory a document."""
+    return f"docs: learning {memory}, {one_line(content, 60)}"
+
+
+def learning(memory: Learning) -> str:
+    """The document that a memory becomes."""
+    came = f" while working on {one_line(memory.issue, 300)}" if memory.issue else ""
+    title = one_line(memory.content, 80).strip("# ")
+    return (
+        f"# {quiet(title)}\n\n{quiet(memory.content.strip())}\n\n---\n\nMemory {memory.id}, a {memory.kind} that "
+        f"{one_line(memory.written_by, 100)} wrote down{came}. It helped in {memory.hits} issues since.\n"
+    )
+
+
+def learning_proposal(memory: int, importance: int, hits: int) -> str:
+    """Why a memory should become a document."""
+    return (
+        f"Memory {memory} has importance {importance} and helped in {hits} issues, so it should stand where "
+        "everybody reads it. Merge this to keep it as a document; close it to leave it a memory. It is proposed "
+        "once only."
+    )
+
+
+DRIFT = "Documents say otherwise than newer memories"
+
+
+def drift(found: Sequence[Contradiction]) -> str:
+    """Lists sentences of documents with the newer memories that contradict them."""
+    listed = "\n".join(
+        f"- `{one.path}` says: {quiet(one_line(one.sentence, 300))}\n"
+        f"  Memory {one.memory} says: {quiet(one_line(one.says, 300))}"
+        for one in found[:30]
+    )
+    return (
+        f"{listed}\n\nEach memory was written after the document changed last. The comparison looks at words only, "
+        "so judge which of both is right: correct the document, or supersede the memory (`supersede_memory`)."
     )

@@ -11,9 +11,12 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 
 from conductor.dispatch.claims import Dispatch
+from conductor.dispatch.pauses import Pauses
+from conductor.dispatch.purse import Purse
 from conductor.dispatch.watch import Watch
 from conductor.effects.runner import Effects
 from conductor.intake.door import Intake
+from conductor.intake.incidents import Incidents
 from conductor.intake.postbox import Postbox
 from conductor.intake.reconcile import Reconciler
 from conductor.intake.translation import Translation
@@ -43,8 +46,11 @@ class Desk:
     intake: Intake
     translation: Translation
     effects: Effects
+    incidents: Incidents
     reconciler: Reconciler
     watch: Watch
+    purse: Purse
+    pauses: Pauses
     catalogue: Mapping[str, Character]
     key: SigningKey | None
     token_lifetime: timedelta

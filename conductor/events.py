@@ -6,6 +6,8 @@ A new optional field gets a default; anything else is a new type. Old shapes are
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -13,13 +15,14 @@ import msgspec
 from servers.kit.errors import NotFound
 
 Priority = Literal["critical", "high", "normal"]
-Kind = Literal["implement", "review", "rework", "verify"]
+Kind = Literal["implement", "review", "rework", "verify", "chore", "answer", "triage", "judge", "deploy"]
 Block = Literal["dependencies", "sub_issues", "cycle", "pull_request", "questions"]
 Step = Literal["staging", "smoke", "e2e", "production"]
+BudgetScope = Literal["run", "issue", "agent_issue", "agent_day", "rig_day"]
 Why = Literal["ci_failed", "changes_requested", "merge_conflict"]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of all events; `type` is the stored name."""
 
     type: ClassVar[str] = ""
@@ -29,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         cls.type = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
 
 
-class Comment(msgspec.Struct, frozen=True, kw_only=True):
+class Comment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A remark on one line of a file."""
 
     path: str
@@ -315,8 +318,10 @@ class EscalationDecided(Event, frozen=True, kw_only=True):
 
 class BudgetExceeded(Event, frozen=True, kw_only=True):
     agent: str
-    usd: float
-    limit_usd: float
+    usd: Decimal
+    limit_usd: Decimal
+    scope: BudgetScope = "run"
+    reason: str = ""
 
 
 class GuardBlocked(Event, frozen=True, kw_only=True):
@@ -342,7 +347,52 @@ class TokenUsage(Event, frozen=True, kw_only=True):
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
-    usd: float = 0.0
+    usd: Decimal = Decimal(0)
+    turns: int = 1
+
+
+class ChoreAssigned(Event, frozen=True, kw_only=True):
+    kind: Kind
+    agent: str
+    instance: str
+    fence: int
+    run: str
+    title: str = ""
+    issue: str = ""
+
+
+class ChoreDone(Event, frozen=True, kw_only=True):
+    kind: Kind
+    agent: str
+    run: str
+    summary: str = ""
+    issue: str = ""
+
+
+class ChoreFailed(Event, frozen=True, kw_only=True):
+    kind: Kind
+    agent: str
+    reason: str
+    issue: str = ""
+
+
+class WorkJudged(Event, frozen=True, kw_only=True):
+    agent: str
+    run: str
+    issue: str
+    author: str
+    head: str
+    scores: dict[str, int]
+    reasons: dict[str, str] = {}
+    summary: str = ""
+
+
+class IncidentReported(Event, frozen=True, kw_only=True):
+    fingerprint: str
+    repository: str
+    title: str
+    severity: str = ""
+    occurrence: int = 1
 
 
 class MessageSent(Event, frozen=True, kw_only=True):
@@ -364,6 +414,8 @@ class RigPaused(Event, frozen=True, kw_only=True):
     scope: str
     by: str
     reason: str = ""
+    until: datetime | None = None
+    now: bool = False
 
 
 class RigResumed(Event, frozen=True, kw_only=True):
@@ -377,16 +429,23 @@ class RigResumed(Event, frozen=True, kw_only=True):
 class MemoryWrite(Event, frozen=True, kw_only=True):
     memory: str
     agent: str
+    repository: str = ""
+    issue: str = ""
+    kind: str = ""
 
 
 class MemoryRead(Event, frozen=True, kw_only=True):
     query: str
     agent: str
+    issue: str = ""
+    memories: list[str] = []
 
 
 class MemoryHitUsed(Event, frozen=True, kw_only=True):
     memory: str
     agent: str
+    issue: str = ""
+    outcome: str = "helped"
 
 
 class MemoryPromoted(Event, frozen=True, kw_only=True):

@@ -34,6 +34,15 @@ Scope = Annotated[
     ),
 ]
 
+Pausable = Annotated[
+    str,
+    Field(
+        pattern=r"^(rig|agent:[\w-]+|[\w.-]+/[\w.-]+|provider:[\w-]+|budget(:[\w-]+)?)$",
+        max_length=300,
+        description="rig, owner/repo, agent:<name>, provider:<name>, budget, or budget:<agent>",
+    ),
+]
+
 
 class Pause(BaseModel):
     """What is paused or was resumed."""
@@ -83,16 +92,23 @@ async def merge_pull_request(desk: DeskDep, caller: CallerDep, issue: IssueArg) 
 
 
 @tools.tool(WRITE, PEOPLE)
-async def pause(desk: DeskDep, caller: CallerDep, scope: Scope = "rig", reason: Text = "") -> Pause:
-    """Hand out no new work, in the whole rig, a repository or to an agent; running work goes on."""
-    event = e.RigPaused(scope=scope, by=caller.subject, reason=reason)
-    await append(desk.store, "rig", event, caller.subject, once=once(caller, "pause", [scope, reason]))
+async def pause(
+    desk: DeskDep,
+    caller: CallerDep,
+    scope: Scope = "rig",
+    reason: Text = "",
+    now: Annotated[bool, Field(description="Also stop what runs, at its next heartbeat; its work is saved")] = False,
+) -> Pause:
+    """Hand out no new work, in the whole rig, a repository or to an agent; what runs goes on unless `now` is set."""
+    event = e.RigPaused(scope=scope, by=caller.subject, reason=reason, now=now)
+    request = once(caller, "pause", [scope, reason, now] if now else [scope, reason])
+    await append(desk.store, "rig", event, caller.subject, once=request)
     return Pause(scope=scope, paused=True)
 
 
 @tools.tool(WRITE, PEOPLE)
-async def resume(desk: DeskDep, caller: CallerDep, scope: Scope = "rig") -> Pause:
-    """End a pause."""
+async def resume(desk: DeskDep, caller: CallerDep, scope: Pausable = "rig") -> Pause:
+    """End a pause. Of a provider it lifts the usage limit; of a budget it gives another day's money from now on."""
     request = once(caller, "resume", scope)
     async with connection_of(desk.pool) as connection:
         paused = await connection.fetchval(SQL["is_paused"], scope.lower())

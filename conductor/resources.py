@@ -7,7 +7,8 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 
-from conductor import views
+from conductor import presence, views
+from conductor.brain import compile_brain
 from conductor.desk import Desk
 from servers.kit.tools import state_of
 
@@ -17,6 +18,7 @@ def extend(mcp: MCPServer[Any]) -> None:
     # with a variable, for the SDK gives static resources no context
     mcp.resource("rig://agents{?role}", mime_type="application/json")(agents)
     mcp.resource("rig://issues/{owner}/{repo}/{number}", mime_type="application/json")(issue)
+    mcp.resource("rig://brain{?repository}", mime_type="text/markdown")(brain)
     mcp.prompt()(pick_up_an_issue)
     mcp.prompt()(review)
     mcp.prompt()(status)
@@ -25,7 +27,8 @@ def extend(mcp: MCPServer[Any]) -> None:
 async def agents(ctx: Context[Any, Any], role: str = "") -> list[dict[str, Any]]:
     """Agents and people that were seen, latest first; with `role`, only those."""
     desk: Desk = state_of(ctx)
-    return [one.model_dump(mode="json") for one in await views.list_agents(desk.pool) if role in ("", one.role)]
+    seen = await presence.read_agents(desk.pool, desk.catalogue, desk.store.clock)
+    return [one.model_dump(mode="json") for one in seen if role in ("", one.role)]
 
 
 async def issue(owner: str, repo: str, number: str, ctx: Context[Any, Any]) -> dict[str, Any]:
@@ -33,6 +36,12 @@ async def issue(owner: str, repo: str, number: str, ctx: Context[Any, Any]) -> d
     desk: Desk = state_of(ctx)
     stream = await desk.dispatch.stream_of(f"{owner}/{repo}#{number}")
     return (await views.get_issue(desk.pool, stream)).model_dump(mode="json")
+
+
+async def brain(ctx: Context[Any, Any], repository: str = "") -> str:
+    """What is in work, what waits for people, what was done lately; of one repository or all."""
+    desk: Desk = state_of(ctx)
+    return await compile_brain(desk.pool, repository or None)
 
 
 def pick_up_an_issue() -> str:

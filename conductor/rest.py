@@ -43,6 +43,7 @@ class RestRoute:
 _REPORT = {"type": "type", "eventType": "type", "claim": "claim", "data": "data"}
 _CLAIM = {"waitSeconds": "wait_seconds", "issue": "issue"}
 _MERGE = {"issue": "issue"}
+_RUNS = {"issue": "issue", "agent": "agent", "limit": "limit"}
 _LOG = {"after": "after", "issue": "issue", "agent": "agent", "run": "run", "limit": "limit"}
 
 ROUTES = (
@@ -55,8 +56,9 @@ ROUTES = (
     RestRoute("GET", "/api/agents", "list_agents"),
     RestRoute("GET", "/api/usage", "get_costs", {"days": "days"}, {"by": "repository"}),
     RestRoute("GET", "/api/costs/summary", "get_costs", {"days": "days", "by": "by"}),
-    RestRoute("GET", "/api/execution-logs", "list_log", _LOG),
+    RestRoute("GET", "/api/execution-logs", "list_runs", _RUNS),
     RestRoute("POST", "/api/execution-logs", "report_event", {"claim": "claim"}, {"type": "LOG"}, rest="data"),
+    RestRoute("GET", "/api/logs", "list_log", _LOG),
     RestRoute("POST", "/api/merge", "merge_pull_request", _MERGE),
 )
 

@@ -24,6 +24,8 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: float = 30
     redeliveries: float = 30
     log_lines: float = 30
+    steps: float = 90
+    transcripts: float = 30
     answers: float = 30
     agents: float = 30
     messages: float = 90

@@ -18,9 +18,28 @@ SELECT count(*) FROM gone
 -- :name forget_log_lines
 -- The lines that agents said.
 WITH old AS (
-    SELECT id FROM log_lines WHERE at < now() - make_interval(secs => $1::float8 * 86400)
+    SELECT id FROM log_lines WHERE NOT step AND at < now() - make_interval(secs => $1::float8 * 86400)
     LIMIT $2 FOR UPDATE SKIP LOCKED
 ), gone AS (DELETE FROM log_lines USING old WHERE log_lines.id = old.id RETURNING 1)
+SELECT count(*) FROM gone
+
+-- :name forget_steps
+-- The steps of runs.
+WITH old AS (
+    SELECT id FROM log_lines WHERE step AND at < now() - make_interval(secs => $1::float8 * 86400)
+    LIMIT $2 FOR UPDATE SKIP LOCKED
+), gone AS (DELETE FROM log_lines USING old WHERE log_lines.id = old.id RETURNING 1)
+SELECT count(*) FROM gone
+
+-- :name forget_transcripts
+-- What models said.
+WITH old AS (
+    SELECT work, agent, provider FROM transcripts WHERE kept_at < now() - make_interval(secs => $1::float8 * 86400)
+    LIMIT $2 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM transcripts USING old
+    WHERE (transcripts.work, transcripts.agent, transcripts.provider) = (old.work, old.agent, old.provider) RETURNING 1
+)
 SELECT count(*) FROM gone
 
 -- :name forget_answers

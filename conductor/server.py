@@ -8,15 +8,19 @@ from typing import Annotated, Any, Literal
 from mcp.server.auth.middleware.auth_context import get_access_token
 from pydantic import BaseModel, Field
 
-from conductor import people, views
-from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment
+from conductor import chores, logbook, messages, people, presence, runs, spending, transcripts, views
+from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment, chore
+from conductor.brain import compile_brain
 from conductor.desk import Desk, DeskDep
+from conductor.dispatch.chores import Held, is_chore
 from conductor.dispatch.claims import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
 from conductor.issues import commands as c
 from conductor.merge.places import places_of
 from conductor.report import ReportType, report
+from conductor.spending import ProviderName
+from conductor.store.writer import ASSIGNMENTS
 from conductor.text import Storable
 from conductor.toolbox import AGENTS, IssueArg, Short, Text, held, once, run, tools
 from servers.kit.auth import Principal, needs_renewal
@@ -24,7 +28,8 @@ from servers.kit.database import Connection
 from servers.kit.errors import Fenced, RigError, Superseded
 from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
 
-__all__ = ["people", "tools"]  # the tools for people are this server's too
+# Their tools are this server's too.
+__all__ = ["logbook", "people", "presence", "runs", "spending", "tools", "transcripts"]
 
 
 class LineComment(BaseModel):
@@ -44,6 +49,10 @@ async def claim_assignment(
     ] = None,
     wait_seconds: Annotated[float, Field(ge=0, le=20, description="Wait so long for work to appear")] = 0,
     issue: Annotated[IssueArg | None, Field(description="Only this issue, as owner/repo#12")] = None,
+    providers: Annotated[
+        list[ProviderName] | None,
+        Field(max_length=10, description="By which you reach a model; while all are at their limit you get nothing"),
+    ] = None,
 ) -> ClaimAnswer:
     """Take the best work you may do: highest priority first, then oldest.
 
@@ -52,24 +61,35 @@ async def claim_assignment(
     """
     wanted = tuple(kinds) if kinds else kinds_for(caller.role)
     stream = await desk.dispatch.stream_of(issue) if issue else None
-    claimed = await desk.dispatch.claim(caller, wanted, wait_seconds, stream)
+    claimed = await desk.dispatch.claim(caller, wanted, wait_seconds, stream, providers or ())
     interval = desk.dispatch.lease_seconds / 3
-    return ClaimAnswer(assignment=assignment(claimed.issue, interval) if claimed else None)
+    if isinstance(claimed, Held):
+        return ClaimAnswer(assignment=chore(claimed, interval))
+    if claimed is None:
+        return ClaimAnswer(assignment=None, paused=await presence.note_idle(desk, caller, providers))
+    return ClaimAnswer(assignment=assignment(claimed.issue, interval))
 
 
 @tools.tool(WRITE, at_hand=True)
 async def heartbeat(
-    desk: DeskDep, caller: CallerDep, claim: Claim | None = None, step: Short = "", note: Short = ""
+    desk: DeskDep,
+    caller: CallerDep,
+    claim: Claim | None = None,
+    step: Short = "",
+    note: Short = "",
+    read: Annotated[list[int] | None, Field(max_length=100)] = None,
 ) -> HeartbeatAnswer:
-    """Say that you live and renew your claim's lease.
+    """Say that you live and renew your claim's lease; the answer brings messages for your run.
 
     Args:
         claim: The claim to renew; without one only your presence is noted.
         step: What you are doing, in a few words; people see it.
         note: More about it.
+        read: Messages of earlier answers that your model has seen; until then they come again.
     """
     beat = await desk.dispatch.heartbeat(caller, claim, f"{step}: {note}" if note else step)
-    return HeartbeatAnswer(lease_until=beat.until, token=_renewed(desk, caller), stop=beat.stop)
+    letters = await messages.pass_on(desk.pool, caller, claim, read or [])
+    return HeartbeatAnswer(lease_until=beat.until, token=_renewed(desk, caller), stop=beat.stop, messages=letters)
 
 
 def _renewed(desk: Desk, caller: Caller) -> str | None:
@@ -98,7 +118,7 @@ async def check_claim(
     return CheckAnswer(valid=True)
 
 
-@tools.tool(WRITE, ("dev", "review", "person", "hook"), at_hand=True)
+@tools.tool(WRITE, (*AGENTS, "hook"), at_hand=True)
 async def report_event(
     desk: DeskDep,
     caller: CallerDep,
@@ -108,16 +128,32 @@ async def report_event(
 ) -> Progress:
     """Report progress: WORK_STARTED, BRANCH_CREATED {branch}, PR_CREATED {number, url, head_sha},
     PR_UPDATED {number, head_sha}, TOKEN_USAGE {run, model, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, usd}, GUARD_BLOCKED {tool, reason}, HEARTBEAT {step}, LOG {run, lines}.
+    cache_write_tokens, usd, turns}, GUARD_BLOCKED {tool, reason}, HEARTBEAT {step}, LOG {run, lines},
+    USAGE_LIMITED {provider, until, reason}, BUDGET_EXCEEDED {scope, reason, usd, limit_usd, evidence}, which ends
+    the claim.
 
-    Everything but TOKEN_USAGE, HEARTBEAT and LOG needs your claim. Reporting the same twice is one event.
+    Everything but TOKEN_USAGE, HEARTBEAT, LOG and USAGE_LIMITED needs your claim. The same again is one event.
     """
     return await report(desk, caller, type, claim, data or {})
 
 
 @tools.tool(WRITE, AGENTS, at_hand=True)
-async def complete_assignment(desk: DeskDep, caller: CallerDep, claim: Claim, summary: Text = "") -> Progress:
+async def complete_assignment(
+    desk: DeskDep,
+    caller: CallerDep,
+    claim: Claim,
+    summary: Text = "",
+    result: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Of a chore: answer {answer}; judge {scores: {criterion: {score, reason}}}; deploy {passed, "
+            "evidence}; triage {number, url}"
+        ),
+    ] = None,
+) -> Progress:
     """Hand your work in and end the claim. Report PR_CREATED or PR_UPDATED first; reviews end with submit_review."""
+    if is_chore(claim):
+        return await chores.complete(desk, caller, claim, summary, result or {})
     command = c.Complete(**held(caller, claim), summary=summary)
     return await run(desk, caller, "complete_assignment", claim.issue, command)
 
@@ -131,6 +167,8 @@ async def release_assignment(
     parked: Annotated[bool, Field(description="A heartbeat told you to stop; you get the work back later")] = False,
 ) -> Progress:
     """Give work back without a strike, so that somebody else can take it."""
+    if is_chore(claim):
+        return await chores.give_back(desk, caller, claim, reason, strike=False)
     command = c.Release(**held(caller, claim), reason=reason, parked=parked)
     return await run(desk, caller, "release_assignment", claim.issue, command)
 
@@ -145,6 +183,8 @@ async def report_stuck(
         error_class: A short name that is the same for the same kind of failure, such as tests_failed.
         evidence: What shows it: the last lines of output, an error.
     """
+    if is_chore(claim):
+        return await chores.give_back(desk, caller, claim, f"{reason}\n{evidence}".strip(), strike=True)
     command = c.ReportStuck(**held(caller, claim), reason=reason, error_class=error_class, evidence=evidence)
     return await run(desk, caller, "report_stuck", claim.issue, command)
 
@@ -205,7 +245,7 @@ async def get_issue(desk: DeskDep, issue: IssueArg) -> views.IssueDetail:
     return await views.get_issue(desk.pool, await desk.dispatch.stream_of(issue))
 
 
-@tools.tool(READ)
+@tools.tool(READ, listed=False)
 async def list_events(
     desk: DeskDep,
     after: Annotated[int, Field(ge=0, description="Only events behind this position")] = 0,
@@ -228,12 +268,6 @@ async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
 
 
 @tools.tool(READ)
-async def list_agents(desk: DeskDep) -> list[views.AgentView]:
-    """Agents and people that were seen, latest first, with what they hold."""
-    return await views.list_agents(desk.pool)
-
-
-@tools.tool(READ)
 async def get_costs(
     desk: DeskDep,
     days: Annotated[int, Field(ge=1, le=3650, description="How far back")] = 7,
@@ -243,37 +277,63 @@ async def get_costs(
     return await views.get_costs(desk.pool, days, by)
 
 
+@tools.tool(READ, listed=False)
+async def get_quality(
+    desk: DeskDep, days: Annotated[int, Field(ge=1, le=3650, description="How far back")] = 30
+) -> list[views.QualityView]:
+    """How merged work was scored by the rubric, from 1 to 5, by who wrote it; empty where nobody judges it."""
+    return await views.get_quality(desk.pool, days)
+
+
 @tools.tool(READ)
-async def list_log(
-    desk: DeskDep,
-    after: Annotated[int, Field(ge=0, description="Only lines behind this one")] = 0,
-    issue: IssueArg | None = None,
-    agent: Short | None = None,
-    run: Short | None = None,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 200,
-) -> list[views.LogLine]:
-    """What agents said while they worked, oldest first: of an issue, an agent or a run, or of all."""
-    return await views.read_log(desk.pool, after, issue, agent, run, limit)
+async def get_brain(
+    desk: DeskDep, repository: Annotated[str | None, Field(description="owner/repo; default: all")] = None
+) -> str:
+    """The state that every run starts from, as Markdown: pauses, what waits for people, work, merges, scores."""
+    return await compile_brain(desk.pool, repository)
 
 
-@tools.tool(WRITE, ("dev", "review", "person", "ops"))
+@tools.tool(WRITE, (*AGENTS, "ops"))
 async def send_message(
-    desk: DeskDep, caller: CallerDep, to: Short, text: Annotated[Storable, Field(min_length=1, max_length=4000)]
-) -> views.Message:
-    """Leave a message for an agent or a person, who gets it with read_messages."""
+    desk: DeskDep,
+    caller: CallerDep,
+    to: Short,
+    text: Annotated[Storable, Field(min_length=1, max_length=4000)],
+    issue: Annotated[IssueArg | None, Field(description="What it is about; an answer is a comment there too")] = None,
+) -> messages.Message:
+    """Leave a message for an agent, a person, or whoever has an issue (owner/repo#12).
+
+    A running agent is handed it with its next heartbeat and shows it to its model at the next turn; everybody else
+    gets it with read_messages. See with read_messages(sent) when it was delivered and read. conductor-e answers
+    questions about the rig; its answer comes as a message.
+    """
+    if "#" in to:
+        await desk.dispatch.stream_of(to)  # whoever has an issue that the rig does not know is nobody
+    about = issue and (await desk.store.load(await desk.dispatch.stream_of(issue)))[1].key
 
     async def send(connection: Connection) -> dict[str, Any]:
-        return (await views.send_message(connection, caller.subject, to, text)).model_dump(mode="json")
+        sent = await messages.send(connection, caller.subject, to, text, caller.role)
+        await chores.ask(desk, connection, to, sent, about or "")
+        return sent.model_dump(mode="json")
 
-    return views.Message.model_validate(await do_once(desk.store, once(caller, "send_message", [to, text]), send))
+    asked = [to, text, issue] if issue else [to, text]
+    answer = await do_once(desk.store, once(caller, "send_message", asked), send)
+    await desk.wake.publish(ASSIGNMENTS)
+    return messages.Message.model_validate(answer)
 
 
-@tools.tool(WRITE, ("dev", "review", "person", "ops"))
-async def read_messages(desk: DeskDep, caller: CallerDep) -> list[views.Message]:
+@tools.tool(WRITE, (*AGENTS, "ops"))
+async def read_messages(
+    desk: DeskDep,
+    caller: CallerDep,
+    sent: Annotated[bool, Field(description="Those that you sent, newest first, with their receipts")] = False,
+) -> list[messages.Message]:
     """Your unread messages, oldest first; they count as read from now on."""
+    if sent:
+        return await messages.sent(desk.pool, caller.subject)
 
     async def read(connection: Connection) -> list[dict[str, Any]]:
-        return [one.model_dump(mode="json") for one in await views.read_messages(connection, caller.subject)]
+        return [one.model_dump(mode="json") for one in await messages.read(connection, caller.subject)]
 
     found = await do_once(desk.store, once(caller, "read_messages", ""), read)
-    return [views.Message.model_validate(one) for one in found]
+    return [messages.Message.model_validate(one) for one in found]

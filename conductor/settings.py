@@ -32,10 +32,25 @@ class ConductorSettings(RigSettings):
     readiness_judge: str = Field(
         default="", description="Character that has to find an issue clear before work starts, such as judge-e"
     )
+    rubric_judge: str = Field(
+        default="", description="Character that scores merged work, such as judge-e; nothing waits for it"
+    )
+    incident_secret: SecretStr = Field(
+        default=SecretStr(""), description="What monitoring signs its incidents with, or sends as bearer token"
+    )
+    incident_repository: str = Field(
+        default="", description="Repository of incidents that name none, as owner/repo; it has to be enrolled"
+    )
+    incident_quiet_hours: float = Field(
+        default=24, gt=0, description="An incident that stayed away for so long is a new one when it comes back"
+    )
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Secret of GitHub's webhooks")
     webhook_secret_old: SecretStr = Field(default=SecretStr(""), description="Also accepted while secrets change")
     github_server_url: str = Field(
         default="http://127.0.0.1:7700/mcp/github", description="Where the github server answers"
+    )
+    memory_server_url: str = Field(
+        default="", description="Where the memory server answers; without it nothing remembered becomes a document"
     )
     signing_key: Path = Field(default=Path(".rig/signing-key.pem"), description="Ed25519 key that signs tokens")
     characters: Path = Field(default=Path("characters"), description="Folder of character files")
@@ -60,6 +75,14 @@ class ConductorSettings(RigSettings):
         gt=0,
         description="Dollars spent on an issue without a new commit or green check",
     )
+    max_usd_per_issue: float | None = Field(
+        default=25, gt=0, description="Dollars that all agents together may spend on an issue"
+    )
+    max_turns_per_issue: int | None = Field(default=None, ge=1, description="Model calls on an issue, likewise")
+    max_usd_per_day: float | None = Field(
+        default=200, gt=0, description="Dollars that the whole rig may spend in a day (UTC)"
+    )
+    max_turns_per_day: int | None = Field(default=None, ge=1, description="Model calls in a day, likewise")
     max_open_issues: int = Field(default=3, ge=1, description="Issues of a repository in work at once")
     watch_progress_minutes: float = Field(default=30, gt=0, description="How long work may stand still")
     watch_review_minutes: float = Field(default=20, gt=0, description="How long a review may stand still")
@@ -70,7 +93,10 @@ class ConductorSettings(RigSettings):
         "the base's rules",
     )
     keep_deliveries_days: float = Field(default=30, ge=1, description="How long webhook deliveries are kept")
-    keep_logs_days: float = Field(default=30, ge=1, description="How long the lines that agents said are kept")
+    keep_logs_days: float = Field(
+        default=30, ge=1, description="How long the lines that agents said, and what models said, are kept"
+    )
+    keep_steps_days: float = Field(default=90, ge=1, description="How long the steps of runs are kept")
     keep_answers_days: float = Field(default=30, ge=1, description="How long a repeated request is known")
     keep_agents_days: float = Field(default=30, ge=1, description="How long an agent that is gone is still listed")
     keep_messages_days: float = Field(default=90, ge=1, description="How long messages are kept once they are read")
@@ -84,6 +110,8 @@ class ConductorSettings(RigSettings):
             deliveries=self.keep_deliveries_days,
             redeliveries=self.keep_deliveries_days,
             log_lines=self.keep_logs_days,
+            steps=self.keep_steps_days,
+            transcripts=self.keep_logs_days,
             answers=self.keep_answers_days,
             agents=self.keep_agents_days,
             messages=self.keep_messages_days,
@@ -100,6 +128,10 @@ class ConductorSettings(RigSettings):
             same_failure=self.max_same_failure,
             repository_failures=self.max_repository_failures,
             usd=self.max_usd_without_progress,
+            usd_per_issue=self.max_usd_per_issue,
+            turns_per_issue=self.max_turns_per_issue,
+            usd_per_day=self.max_usd_per_day,
+            turns_per_day=self.max_turns_per_day,
             open_issues=self.max_open_issues,
             progress_minutes=self.watch_progress_minutes,
             review_minutes=self.watch_review_minutes,

@@ -13,10 +13,10 @@ from conductor.handler import Once, digest, handle
 from conductor.issues.commands import Command
 from conductor.issues.issue import Issue
 from conductor.text import Storable
-from servers.kit.auth import Role
+from servers.kit.auth import AGENT_ROLES, Role
 from servers.kit.tools import Caller, Claim, Toolbox
 
-AGENTS: tuple[Role, ...] = ("dev", "review", "person")
+AGENTS: tuple[Role, ...] = (*AGENT_ROLES, "person")
 PEOPLE: tuple[Role, ...] = ("person", "ops")
 INSTRUCTIONS = (
     "The rig takes GitHub issues to merged pull requests. Look with list_issues, get_issue and explain_issue. "

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from conductor.comments import person_needed
+from conductor.comments import pause_words, person_needed
 from conductor.issues import blocked
 from conductor.issues.issue import Issue, offer
 from conductor.merge.places import places_of
 from conductor.merge.train import Place, in_train
 from conductor.store.writer import connection_of
-from servers.kit.database import Connection, Pool, load_queries
+from servers.kit.database import Pool, load_queries
 from servers.kit.errors import NotFound
 
 SQL = load_queries(Path(__file__).with_name("views.sql"))
@@ -59,38 +59,6 @@ class IssueDetail(IssueView):
     timeline: list[EventView]
 
 
-class AgentView(BaseModel):
-    """An agent or person that was seen."""
-
-    agent: str
-    instance: str
-    role: str
-    step: str
-    issue: str | None
-    kind: str | None
-    seen_at: datetime
-
-
-class Message(BaseModel):
-    """A message to an agent or a person."""
-
-    id: int
-    sender: str
-    text: str
-    sent_at: datetime
-
-
-class LogLine(BaseModel):
-    """What an agent said while it worked."""
-
-    id: int
-    agent: str
-    run: str
-    issue: str
-    text: str
-    at: datetime
-
-
 class CostView(BaseModel):
     """What an agent cost with a model, in a repository or on an issue."""
 
@@ -103,6 +71,14 @@ class CostView(BaseModel):
     cache_read_tokens: int
     cache_write_tokens: int
     usd: float
+
+
+class QualityView(BaseModel):
+    """How an agent's merged work was scored, from 1 to 5."""
+
+    agent: str
+    judged: int = Field(description="How many pieces of work were scored")
+    scores: dict[str, float] = Field(description="The mean by criterion")
 
 
 async def list_issues(
@@ -145,13 +121,6 @@ async def last_position(pool: Pool) -> int:
         return await connection.fetchval(SQL["last_position"])
 
 
-async def list_agents(pool: Pool) -> list[AgentView]:
-    """Who was seen, latest first."""
-    async with connection_of(pool) as connection:
-        rows = await connection.fetch(SQL["agents"])
-    return [AgentView.model_validate(dict(row.items()) | {"issue": _key(row)}) for row in rows]
-
-
 async def get_costs(pool: Pool, days: int, by: Costs = "model") -> list[CostView]:
     """Tokens and dollars by agent, and by model, repository or issue, over the last `days`."""
     async with connection_of(pool) as connection:
@@ -159,31 +128,15 @@ async def get_costs(pool: Pool, days: int, by: Costs = "model") -> list[CostView
     return [CostView.model_validate(row | {by: row.pop("key")}) for row in rows]
 
 
-async def write_log(pool: Pool, agent: str, run: str, issue: str, lines: list[str]) -> None:
-    """Keep what an agent says while it works."""
+async def get_quality(pool: Pool, days: int) -> list[QualityView]:
+    """How merged work was scored over the last `days`, by who wrote it."""
     async with connection_of(pool) as connection:
-        await connection.execute(SQL["write_log"], agent, run, issue, lines)
-
-
-async def read_log(
-    pool: Pool, after: int, issue: str | None, agent: str | None, run: str | None, limit: int
-) -> list[LogLine]:
-    """What was said after line `after`, oldest first."""
-    async with connection_of(pool) as connection:
-        rows = await connection.fetch(SQL["read_log"], after, issue, agent, run, limit)
-    return [LogLine.model_validate(dict(row.items())) for row in rows]
-
-
-async def send_message(connection: Connection, sender: str, recipient: str, text: str) -> Message:
-    """Keep a message for `recipient`."""
-    row = await connection.fetchrow(SQL["send_message"], sender, recipient, text)
-    return Message.model_validate(dict(row.items()) if row else {})
-
-
-async def read_messages(connection: Connection, recipient: str) -> list[Message]:
-    """The unread messages of `recipient`, which are read from now on."""
-    rows = await connection.fetch(SQL["read_messages"], recipient)
-    return sorted((Message.model_validate(dict(row.items())) for row in rows), key=lambda message: message.id)
+        rows = await connection.fetch(SQL["quality"], days)
+    found: dict[str, QualityView] = {}
+    for agent, criterion, mean, judged in rows:
+        view = found.setdefault(agent, QualityView(agent=agent, judged=judged, scores={}))
+        view.scores[criterion] = round(mean, 2)
+    return list(found.values())
 
 
 async def paused(pool: Pool, issue: Issue) -> list[str]:
@@ -191,7 +144,7 @@ async def paused(pool: Pool, issue: Issue) -> list[str]:
     holder = issue.holder.agent if issue.holder else ""
     async with connection_of(pool) as connection:
         rows = await connection.fetch(SQL["pauses"], issue.repository, holder, offer(issue) is not None)
-    return [f"{row['scope']} is paused by {row['by']}: {row['reason'] or 'no reason given'}." for row in rows]
+    return [pause_words(row["scope"], row["by"], row["reason"], row["until"]) for row in rows]
 
 
 async def crowded(pool: Pool, issue: Issue, limit: int) -> list[str]:
@@ -228,7 +181,7 @@ def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
             return [f"{issue.holder.agent} works on it ({issue.holder.kind})."]
         case _ if work:
             stack = f" for {work.stack}" if work.stack else ""
-            first = f" {issue.parked} made room for critical work and has it first." if issue.parked else ""
+            first = f" {issue.parked} had to leave it and has it first." if issue.parked else ""
             who = work.only or f"somebody with the role {work.role}{stack}"
             return [f"It waits for {who} ({work.kind}).{first}"]
         case _:

@@ -27,19 +27,11 @@ FROM events e
 WHERE e.stream = $1 OR (type = 'TOKEN_USAGE' AND e.data->>'issue' = $2 || '#' || $3)
 ORDER BY position
 
--- :name agents
--- Who was seen, and what they hold.
-SELECT a.agent, a.instance, a.role, a.step, a.seen_at, i.repository, i.number, c.kind
-FROM agents a
-LEFT JOIN claims c ON c.agent = a.agent AND c.instance = a.instance
-LEFT JOIN issues i ON i.stream = c.stream
-ORDER BY a.seen_at DESC LIMIT 200
-
 -- :name costs
 -- Tokens and dollars since some days by agent, and by model, repository or issue.
 SELECT data->>'agent' AS agent,
        CASE $2 WHEN 'model' THEN data->>'model'
-               WHEN 'repository' THEN split_part(data->>'issue', '#', 1)
+               WHEN 'repository' THEN regexp_replace(data->>'issue', '[#~].*', '')
                ELSE data->>'issue' END AS key,
        sum((data->>'input_tokens')::bigint)::bigint AS input_tokens,
        sum((data->>'output_tokens')::bigint)::bigint AS output_tokens,
@@ -49,31 +41,20 @@ SELECT data->>'agent' AS agent,
 FROM events WHERE type = 'TOKEN_USAGE' AND recorded_at > now() - make_interval(days => $1)
 GROUP BY 1, 2 ORDER BY usd DESC
 
--- :name write_log
--- Keeps what an agent said, line by line.
-INSERT INTO log_lines (agent, run, issue, text) SELECT $1, $2, $3, unnest($4::text[])
-
--- :name read_log
--- What was said after a line, about an issue, by an agent or in a run; without any, by everybody.
-SELECT id, agent, run, issue, text, at FROM log_lines
-WHERE id > $1 AND ($2::text IS NULL OR lower(issue) = lower($2)) AND ($3::text IS NULL OR agent = $3)
-  AND ($4::text IS NULL OR run = $4)
-ORDER BY id LIMIT $5
+-- :name quality
+-- How merged work was scored since some days, by who wrote it and by criterion.
+SELECT data->>'author' AS agent, score.key AS criterion, avg(score.value::float8) AS mean, count(*)::int AS judged
+FROM events CROSS JOIN LATERAL jsonb_each_text(data->'scores') AS score
+WHERE type = 'WORK_JUDGED' AND recorded_at > now() - make_interval(days => $1)
+GROUP BY 1, 2 ORDER BY 1, 2
 
 -- :name pauses
 -- What is paused of that which an issue needs: with an offer ($3), any agent may be who would take it.
-SELECT scope, by, reason, since FROM pauses
-WHERE scope IN ('rig', lower($1), 'agent:' || lower($2)) OR ($3 AND scope LIKE 'agent:%')
+SELECT scope, by, reason, until FROM pauses
+WHERE scope IN ('rig', 'budget', lower($1), 'agent:' || lower($2), 'budget:' || lower($2))
+   OR ($3 AND split_part(scope, ':', 1) IN ('agent', 'budget', 'provider'))
 ORDER BY since
 
 -- :name in_work
 -- How many issues of a repository are in work.
 SELECT count(*)::int FROM issues WHERE in_work AND repository_id = $1
-
--- :name send_message
--- Keeps a message for its recipient.
-INSERT INTO messages (sender, recipient, text) VALUES ($1, $2, $3) RETURNING id, sender, text, sent_at
-
--- :name read_messages
--- Marks a recipient's unread messages as read and returns them.
-UPDATE messages SET read_at = now() WHERE recipient = $1 AND read_at IS NULL RETURNING id, sender, text, sent_at

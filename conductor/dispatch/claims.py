@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from conductor.dispatch.chores import Chores, is_chore
+from conductor.dispatch.chores import Held as HeldChore
 from conductor.dispatch.demand import alone
 from conductor.dispatch.interrupts import Beat, Held, Interrupts
 from conductor.dispatch.outlook import outlook
@@ -18,7 +20,7 @@ from conductor.issues import commands as c
 from conductor.issues.issue import Issue
 from conductor.store.records import Claimed, ClaimRequest
 from conductor.store.writer import ASSIGNMENTS, Store, connection_of
-from servers.kit.character import Character
+from servers.kit.character import CHORES, MORE, WORK, Character
 from servers.kit.database import load_queries
 from servers.kit.errors import Fenced, NotFound, Refused, RigError, Superseded, Unavailable
 from servers.kit.logs import get
@@ -26,18 +28,21 @@ from servers.kit.tools import Caller, Claim
 
 SQL = load_queries(Path(__file__).with_name("dispatch.sql"))
 MAX_WAIT_SECONDS = 20
+LEFT = "left: "  # how the last words of an agent begin
 log = get(__name__)
 
 
 def kinds_for(role: str) -> tuple[Kind, ...]:
     """The kinds of work that a role may do."""
-    match role:
-        case "dev":
-            return ("implement", "rework")
-        case "review":
-            return ("review", "verify")
-        case _:
-            return ("implement", "rework", "review")
+    if role in WORK:
+        return (*WORK[role], *(kind for kind in MORE.get(role, ()) if role != "dev"))
+    return ("implement", "rework", "review")
+
+
+def _may(caller: Caller, character: Character | None) -> tuple[Kind, ...]:
+    """What a caller may do: the kinds of its character where it has one, and what is asked of it by name."""
+    own = character.work if character else kinds_for(caller.role)
+    return (*own, "chore") if caller.is_agent else own
 
 
 def _kinds_like(kind: Kind) -> tuple[Kind, ...]:
@@ -71,23 +76,41 @@ class Dispatch:
         self._first = first_heartbeat_seconds
         self._grace = grace_seconds
         self._interrupts = Interrupts(store, park_seconds)
+        self.chores = Chores(store, catalogue, lease_seconds)
 
     async def claim(
-        self, caller: Caller, kinds: tuple[Kind, ...], wait_seconds: float, stream: str | None = None
-    ) -> Claimed | None:
+        self,
+        caller: Caller,
+        kinds: tuple[Kind, ...],
+        wait_seconds: float,
+        stream: str | None = None,
+        providers: Sequence[str] = (),
+    ) -> Claimed | HeldChore | None:
         """The best work for `caller`, waiting up to `wait_seconds` (at most 20) for some to appear."""
-        request = self._request(caller, kinds, stream)
+        request = self._request(caller, kinds, stream, providers)
         ends = self.store.clock.monotonic() + min(max(wait_seconds, 0), MAX_WAIT_SECONDS)
         while True:
             seen = self.store.wake.count(ASSIGNMENTS)
-            if claimed := await self.store.claim(request):
+            if claimed := await self._best(caller, request):
                 return claimed
             remaining = ends - self.store.clock.monotonic()
             if remaining <= 0:
                 return None
             await self.store.wake.wait(ASSIGNMENTS, remaining, seen)
 
-    def _request(self, caller: Caller, kinds: tuple[Kind, ...], stream: str | None) -> ClaimRequest:
+    async def _best(self, caller: Caller, request: ClaimRequest) -> Claimed | HeldChore | None:
+        """What the instance holds, else an issue's work, else a chore."""
+        if request.stream is None and (held := await self.chores.resume(caller, request.kinds)):
+            return held
+        if not CHORES.issuperset(request.kinds) and (claimed := await self.store.claim(request)):
+            return claimed
+        if request.stream is not None:
+            return None
+        return await self.chores.take(caller, request.kinds, request.providers)
+
+    def _request(
+        self, caller: Caller, kinds: tuple[Kind, ...], stream: str | None, providers: Sequence[str] = ()
+    ) -> ClaimRequest:
         me = self.catalogue.get(caller.subject)
         return ClaimRequest(
             agent=caller.subject,
@@ -96,9 +119,10 @@ class Dispatch:
             boot=caller.boot,
             run=str(uuid7(self.store.clock.now())),
             stacks=tuple(me.stacks) if me else (),
-            kinds=tuple(kind for kind in kinds if kind in ((me and me.kinds) or kinds_for(caller.role))),
+            kinds=tuple(kind for kind in kinds if kind in _may(caller, me)),
             alone=not me or alone(me, self.catalogue),
             stream=stream,
+            providers=tuple(providers) or (me.providers if me else ()),
         )
 
     async def heartbeat(self, caller: Caller, claim: Claim | None, step: str) -> Beat:
@@ -111,6 +135,10 @@ class Dispatch:
             await connection.fetchval(SQL["seen"], caller.subject, caller.instance, caller.role, step)
         if claim is None:
             return Beat()
+        if is_chore(claim):
+            until = await self.chores.heartbeat(caller, claim, step)
+            async with connection_of(self.store.pool) as connection:
+                return Beat(until, await connection.fetchval(SQL["halted"], claim.repository, caller.subject))
         stream = await self.stream_of(claim.issue)
         key = (stream, claim.fence, caller.subject, caller.instance, caller.boot)
         async with connection_of(self.store.pool) as connection:
@@ -120,11 +148,18 @@ class Dispatch:
         if row is None:
             await self.check(claim, caller.subject, caller.instance, caller.boot)
             return Beat()
+        if caller.is_agent and row["halted"]:
+            return Beat(row["lease_until"], row["halted"])
         held = Held(claim, stream, row["stopping_for"], row["overdue"])
         if not caller.is_agent or not (row["urgent"] or held.stopping_for):
             return Beat(row["lease_until"])
         request = self._request(caller, _kinds_like(row["kind"]), None)
         return Beat(row["lease_until"], await self._interrupts.stop(held, request))
+
+    async def note_end(self, agent: str, instance: str, role: str, why: str) -> None:
+        """Note that an agent's process is gone, and could not say so itself."""
+        async with connection_of(self.store.pool) as connection:
+            await connection.fetchval(SQL["seen"], agent, instance, role, f"{LEFT}{why}")
 
     async def check(self, claim: Claim, agent: str, instance: str, boot: str) -> None:
         """Whether a claim holds.
@@ -133,6 +168,9 @@ class Dispatch:
             Fenced: It lapsed, was taken away, or is somebody else's.
             Superseded: Another process of the same instance has it.
         """
+        if is_chore(claim):
+            await self.chores.check(claim, agent, instance, boot)
+            return
         stream = await self.stream_of(claim.issue)
         async with connection_of(self.store.pool) as connection:
             row = await connection.fetchrow(SQL["claim_of"], stream)
@@ -150,8 +188,10 @@ class Dispatch:
             NotFound: The rig does not know the issue.
         """
         repository, _, number = issue.partition("#")
-        async with connection_of(self.store.pool) as connection:
-            stream = await connection.fetchval(SQL["find_issue"], repository, int(number))
+        stream = None
+        if number.isdecimal():
+            async with connection_of(self.store.pool) as connection:
+                stream = await connection.fetchval(SQL["find_issue"], repository, int(number))
         if stream is None:
             raise NotFound(f"The rig does not know {issue}. Label it agent-ready on GitHub.")
         return stream
@@ -175,7 +215,7 @@ class Dispatch:
         for row in lapsed:
             with suppress(Refused):
                 await handle(self.store, row["stream"], c.ExpireLease(row["fence"], row["started"]), "conductor")
-        return len(lapsed)
+        return len(lapsed) + await self.chores.expire(self._first, self._grace)
 
     async def run(self, interval: float = 1.0) -> None:
         """Expire leases for ever."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conductor.events import Kind
-from servers.kit.character import Character
+from servers.kit.character import CHORES, Character
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,16 @@ def _may(character: Character, wanted: Wanted, catalogue: Mapping[str, Character
     fits = not wanted.stack or not character.stacks or wanted.stack in character.stacks
     chosen = wanted.only in (None, name) and wanted.preferred in (None, name)
     left_to_others = name in wanted.avoided and not alone(character, catalogue)
-    return wanted.kind in character.work and fits and chosen and name not in wanted.excluded and not left_to_others
+    able = wanted.kind in (*character.work, "chore")
+    return able and fits and chosen and name not in wanted.excluded and not left_to_others
 
 
 def alone(character: Character, catalogue: Mapping[str, Character]) -> bool:
     """Whether no other character could do what this one does."""
     return not any(
-        other.name != character.name and set(other.work) & set(character.work) and _stacks_meet(other, character)
+        other.name != character.name
+        and set(other.work) & set(character.work) - CHORES
+        and _stacks_meet(other, character)
         for other in catalogue.values()
     )
 

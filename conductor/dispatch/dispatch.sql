@@ -3,10 +3,20 @@
 UPDATE claims SET heartbeat_at = now(), lease_until = now() + make_interval(secs => $6), step = $7,
                   step_at = CASE WHEN step = $7 THEN step_at ELSE now() END
 WHERE stream = $1 AND fence = $2 AND agent = $3 AND instance = $4 AND boot = $5 AND lease_until > '-infinity'
-RETURNING lease_until, kind, stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
+RETURNING lease_until, kind, (SELECT p.scope || ' is paused by ' || p.by || CASE WHEN p.reason = '' THEN '' ELSE ': ' || p.reason END
+                              FROM pauses p JOIN issues i ON i.stream = claims.stream
+                              WHERE p.now AND p.scope IN ('rig', lower(i.repository), 'agent:' || lower(claims.agent))
+                              ORDER BY p.scope LIMIT 1) AS halted,
+           stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
           (SELECT priority > 0 FROM issues WHERE issues.stream = claims.stream)
           AND EXISTS (SELECT 1 FROM issues WHERE offer_kind IS NOT NULL AND offer_role IN ('dev', 'review')
                                              AND priority = 0) AS urgent
+
+-- :name halted
+-- Why a person wants whoever works in a repository ($1), or an agent ($2), to stop now.
+SELECT scope || ' is paused by ' || by || CASE WHEN reason = '' THEN '' ELSE ': ' || reason END FROM pauses
+WHERE now AND scope IN ('rig', lower($1), 'agent:' || lower($2))
+ORDER BY scope LIMIT 1
 
 -- :name claim_of
 -- Who holds an issue now.
@@ -28,8 +38,11 @@ RETURNING (xmax = 0) AS first
 
 -- :name holders
 -- Who has work in flight, and which claim that is; paused agents are left alone.
-SELECT instance, string_agg(stream || ':' || fence, ' ' ORDER BY stream) AS claim FROM claims
-WHERE 'agent:' || agent NOT IN (SELECT scope FROM pauses)
+SELECT instance, string_agg(stream || ':' || fence, ' ' ORDER BY stream) AS claim FROM (
+    SELECT agent, instance, stream, fence FROM claims
+    UNION ALL SELECT agent, instance, 'chore-' || id, fence FROM chores WHERE state = 'held'
+) AS held
+WHERE 'agent:' || lower(agent) NOT IN (SELECT scope FROM pauses)
 GROUP BY instance
 
 -- :name find_issue

@@ -82,8 +82,11 @@ async def outlook(store: Store, catalogue: Mapping[str, Character]) -> Outlook:
     ):
         position = await connection.fetchval(SQL["position"])
         offers = await connection.fetch(SQL["offers"], store.affinity, store.limits.open_issues)
+        offers += await connection.fetch(SQL["chores"])
         claims = await connection.fetch(SQL["in_flight"])
         paused = {row[0] for row in await connection.fetch(SQL["paused_agents"])}
+        limited = {row[0] for row in await connection.fetch(SQL["limited_providers"])}
+    paused |= {one.name.lower() for one in catalogue.values() if limited.issuperset(one.providers)}
     look = Outlook(position or 0, paused)
     _share(look, [Offer(*offer) for offer in offers], catalogue)
     for agent, assignment in claims:

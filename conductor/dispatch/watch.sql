@@ -8,16 +8,21 @@ WHERE c.lease_until > '-infinity'
       < now() - make_interval(secs => 60 * CASE WHEN c.kind = 'review' THEN $2 ELSE $1 END)
 
 -- :name reviews_at_rest
--- Reviews that nobody takes, though neither they nor all who could take them ($2) are paused or just were.
+-- Reviews that nobody takes, though neither they nor all who could take them ($2) are paused or just were, and no
+-- provider is at its limit and no day's money spent, which may be what keeps them.
 SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
 FROM issues i
 WHERE offer_kind = 'review' AND offer_role = 'review' AND offered_at < now() - make_interval(secs => 60 * $1::float8)
-  AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', lower(i.repository)))
+  AND NOT EXISTS (
+      SELECT 1 FROM pauses
+      WHERE scope IN ('rig', lower(i.repository)) OR scope LIKE 'provider:%' OR split_part(scope, ':', 1) = 'budget'
+  )
   AND ($2::text[] = '{}' OR NOT $2::text[] <@ ARRAY(SELECT scope FROM pauses))
   AND NOT EXISTS (
       SELECT 1 FROM events e
       WHERE e.type = 'RIG_RESUMED' AND e.recorded_at > now() - make_interval(secs => 60 * $1::float8)
-        AND lower(e.data->>'scope') = ANY ($2::text[] || ARRAY['rig', lower(i.repository)])
+        AND (lower(e.data->>'scope') = ANY ($2::text[] || ARRAY['rig', lower(i.repository)])
+             OR e.data->>'scope' LIKE 'provider:%' OR split_part(e.data->>'scope', ':', 1) = 'budget')
   )
 
 -- :name merges_at_rest
@@ -48,7 +53,7 @@ WHERE e.type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED') AND e.recorded_at 
 
 -- :name spent
 -- What an issue cost since its last commit, green check or decision of a person, and the version that counts for.
-SELECT i.version, coalesce(sum((u.data->>'usd')::float8), 0) AS usd
+SELECT i.version, coalesce(sum((u.data->>'usd')::numeric), 0)::float8 AS usd
 FROM issues i LEFT JOIN events u ON u.type = 'TOKEN_USAGE' AND lower(u.data->>'issue') = lower($2)
     AND u.position > (
         SELECT coalesce(max(position), 0) FROM events p WHERE p.stream = $1 AND p.type IN (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conductor.dispatch.chores import Chores
 from conductor.effects.lanes import Lanes
 from conductor.github import GitHub
 from conductor.intake.look import look
@@ -19,13 +20,19 @@ from servers.kit.errors import NotFound, Unavailable
 
 @dataclass(frozen=True)
 class Hands:
-    """What every effect may use."""
+    """What every effect may use.
+
+    Attributes:
+        judge: The character that scores merged work, if any.
+    """
 
     store: Store
     github: GitHub
     policy: Policy
     lanes: Lanes
     train: MergeTrain = "always"
+    chores: Chores | None = None
+    judge: str = ""
 
     async def look(self, stream: str, causation: str) -> None:
         """Read the pull request and tell the issue what is new; decides the merge gate on the way."""

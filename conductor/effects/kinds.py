@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 
 from conductor.comments import STATUS_CONTEXT
+from conductor.effects.asking import ask_judge, ask_verifier, open_issue
 from conductor.effects.hands import Hands
 from conductor.effects.lanes import Due, Later
 from conductor.events import Comment
@@ -79,6 +80,9 @@ HANDLERS: dict[str, Handler] = {
     "comment": comment,
     "needs_info": needs_info,
     "close_issue": close_issue,
+    "ask_judge": ask_judge,
+    "ask_verifier": ask_verifier,
+    "open_issue": open_issue,
     "tell_place": tell_place,
     "merge": merge,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from conductor.dispatch.chores import Chores
 from conductor.effects.hands import Hands
 from conductor.effects.kinds import HANDLERS
 from conductor.effects.lanes import LEASE_SECONDS, Due, Lanes, Later, LeaseLost
@@ -29,6 +30,8 @@ class Effects:
 
     Args:
         train: Whether every pull request has to contain the base before it lands, or only where GitHub demands it.
+        chores: Where work for characters by name is kept; without it nobody is asked.
+        judge: The character that scores merged work, if any.
         concurrency: Effects that this process does at one time.
         lease_seconds: After so long what a killed process was doing is taken over.
         limit_seconds: An effect that takes longer is broken off and tried again.
@@ -40,13 +43,15 @@ class Effects:
         github: GitHub,
         policy: Policy,
         train: MergeTrain = "always",
+        chores: Chores | None = None,
+        judge: str = "",
         concurrency: int = 4,
         lease_seconds: float = LEASE_SECONDS,
         limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         self.store = store
         self.lanes = Lanes(store, lease_seconds)
-        self.hands = Hands(store, github, policy, self.lanes, train)
+        self.hands = Hands(store, github, policy, self.lanes, train, chores, judge)
         self._concurrency = concurrency
         self._limit = limit_seconds
 

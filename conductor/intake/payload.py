@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
+from isal import isal_zlib
 
 from conductor.intake.translate import Payload
 from servers.kit.errors import InvalidInput
@@ -18,6 +20,7 @@ class _AnyObject(msgspec.Struct):
     """Has no fields, so that decoding checks the syntax and builds nothing."""
 
 
+_compress = cast(Callable[[bytes, int, int], bytes], isal_zlib.compress)  # pyright: ignore[reportUnknownMemberType]
 _SYNTAX = msgspec.json.Decoder(_AnyObject)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
@@ -57,8 +60,8 @@ def parse(body: bytes) -> Payload:
 
 
 def pack(body: bytes) -> bytes:
-    """The body as it is kept: a ninth of what GitHub sends, for the disk is slower than the packing."""
-    return zlib.compress(body, 1, wbits=RAW)
+    """The body as it is kept: a sixth of what GitHub sends, for the disk is slower than the packing."""
+    return _compress(body, isal_zlib.ISAL_BEST_SPEED, RAW)
 
 
 def unpack(packed: bytes) -> bytes:

@@ -56,6 +56,8 @@ def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
             return _report_pull_request(issue, command, holder)
         case c.ReportGuardBlocked(agent=agent, tool=tool, reason=reason):
             return [e.GuardBlocked(agent=agent, tool=tool, reason=reason)]
+        case c.ReportBudgetExceeded():
+            return _over_budget(issue, command, holder)
         case c.Complete(summary=summary):
             return _complete(issue, holder, summary)
         case c.Release(reason=reason, parked=parked):
@@ -73,6 +75,18 @@ def by_holder(issue: Issue, command: c.Held, limits: Limits) -> list[e.Event]:
             return judged(issue, command, holder)
         case _:
             raise InvalidInput(f"{type(command).__name__} is not something a holder may ask.")
+
+
+def _over_budget(issue: Issue, over: c.ReportBudgetExceeded, holder: Holder) -> list[e.Event]:
+    """A person decides what becomes of the issue; a day whose money is spent ends by itself."""
+    said = e.BudgetExceeded(
+        agent=holder.agent, usd=over.spent, limit_usd=over.limit, scope=over.scope, reason=over.reason
+    )
+    if _moot(issue, holder):
+        return [said, _end_moot(holder, over.reason)]
+    if over.scope in ("agent_day", "rig_day"):
+        return [said, _left(holder, "parked", over.reason)]
+    return [said, e.Escalated(cause=over.reason, evidence=over.evidence, brake="budget")]
 
 
 def _report_pull_request(issue: Issue, report: c.ReportPullRequest, holder: Holder) -> list[e.Event]:

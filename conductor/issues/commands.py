@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
-from conductor.events import Comment, Kind, Priority, Step
+from conductor.events import BudgetScope, Comment, Kind, Priority, Step
 from conductor.merge.deployments import Plan, Rollout
 from conductor.merge.gate import Policy
 from conductor.merge.snapshot import Snapshot
@@ -138,6 +139,17 @@ class ReportGuardBlocked(Held):
 
 
 @dataclass(frozen=True)
+class ReportBudgetExceeded(Held):
+    """The next model call could cost more than a budget has left."""
+
+    scope: BudgetScope
+    reason: str
+    spent: Decimal
+    limit: Decimal
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
 class Complete(Held):
     summary: str = ""
 
@@ -228,6 +240,18 @@ class ObserveRollout:
 
 
 @dataclass(frozen=True)
+class RecordStep:
+    """A character looked at the deployment of the merged commit, in the run `run`, and this is what it found."""
+
+    step: Step
+    by: str
+    passed: bool
+    run: str
+    evidence: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
 class ObserveRepository:
     """The repository is called so now."""
 
@@ -288,8 +312,8 @@ class DecideGate:
 
 Command = (
     ObserveIssue | ObservePullRequest | Assign | StartWork | ReportBranch | ReportPullRequest | ReportGuardBlocked
-    | Complete | Release | ReportStuck | SubmitReview | SubmitReadiness | ExpireLease
+    | ReportBudgetExceeded | Complete | Release | ReportStuck | SubmitReview | SubmitReadiness | ExpireLease
     | RecordMerged | RecordMergeRefused | RecordEffectFailed | Park | NoticeStandstill | RecordSpend | PauseRepository
-    | ObserveRollout | ObserveRepository
+    | ObserveRollout | RecordStep | ObserveRepository
     | Approve | Prioritize | Cancel | Reassign | DecideGate
 )  # fmt: skip

@@ -14,7 +14,7 @@ from conductor.issues.lifecycle import TERMINAL
 from conductor.issues.limits import Limits
 from conductor.issues.observe import observe_pull_request
 from conductor.issues.observe_issue import observe_issue
-from conductor.merge.deployments import awaiting, observe_rollout
+from conductor.merge.deployments import Outcome, awaiting, observe_rollout, record_step
 from conductor.merge.gatekeeping import keep_gate
 
 DEFAULTS = Limits()
@@ -67,6 +67,8 @@ def _decide(issue: Issue, command: c.Command, limits: Limits) -> list[e.Event]:
             return _merged(issue, command)
         case c.ObserveRollout(rollout=rollout, plan=plan):
             return observe_rollout(issue, rollout, plan)
+        case c.RecordStep(step=step, by=by, passed=passed, run=run, evidence=evidence, plan=plan):
+            return record_step(issue, step, by, Outcome(passed, run, evidence), plan)
         case c.ObserveRepository(name=name):
             known = issue.status == "new" or name == issue.repository
             return [] if known else [e.RepositoryRenamed(repository=name, before=issue.repository)]

@@ -19,7 +19,7 @@ Checks = Literal["unknown", "passed", "failed"]
 OfferRole = Literal["dev", "review"]
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+class Holder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who works on the issue right now, under which fence."""
 
     kind: Kind
@@ -30,7 +30,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     run: str
 
 
-class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rig's view of the issue's pull request at its newest known head.
 
     Attributes:
@@ -48,7 +48,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     refusals: int = 0
 
 
-class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+class Blocked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why nobody gets the issue.
 
     Attributes:
@@ -66,7 +66,7 @@ class Blocked(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: str = ""
 
 
-class Issue(msgspec.Struct, frozen=True, kw_only=True):
+class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One issue as the rig sees it.
 
     Attributes:
@@ -162,7 +162,7 @@ def opinion(author: str, head: str, words: str) -> str:
     return f"{author}@{head[:12]}:{crc32(words.encode()):08x}"
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Work that waits for somebody; `only` names the one character that may have it, if any."""
 
     kind: Kind

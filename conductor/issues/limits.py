@@ -15,6 +15,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         same_failure: Failures of one class on an issue.
         repository_failures: Failures of one class across a repository's issues within an hour; it is paused then.
         usd: US dollars spent on an issue without a new commit or green check.
+        usd_per_issue, turns_per_issue: What all agents together may spend on an issue, in money and model calls.
+        usd_per_day, turns_per_day: What the whole rig may spend in a day (UTC).
         open_issues: Issues of a repository that may be in work at once.
         progress_minutes, review_minutes, merge_minutes: How long work, a review and a merge may stand still.
     """
@@ -25,6 +27,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     same_failure: int = 3
     repository_failures: int = 5
     usd: float = 2.0
+    usd_per_issue: float | None = None
+    turns_per_issue: int | None = None
+    usd_per_day: float | None = None
+    turns_per_day: int | None = None
     open_issues: int = 3
     progress_minutes: float = 30
     review_minutes: float = 20

@@ -99,6 +99,12 @@ def _escalated(event: e.Escalated, issue: Issue) -> list[Effect]:
     return [Effect("comment", issue.stream, {"body": comments.escalated(event.cause, event.evidence)})]
 
 
+def _over_budget(event: e.BudgetExceeded, issue: Issue) -> list[Effect]:
+    if event.scope not in ("agent_day", "rig_day"):
+        return []  # the escalation says it
+    return [Effect("comment", issue.stream, {"body": comments.day_is_spent(event.reason)})]
+
+
 def _repository_paused(event: e.RigPaused, issue: Issue) -> list[Effect]:
     return [Effect("comment", issue.stream, {"body": comments.repository_paused(event.scope, event.reason)})]
 
@@ -138,6 +144,19 @@ def _done(event: e.IssueDone, issue: Issue) -> list[Effect]:
     return [Effect("comment", issue.stream, {"body": body}), Effect("close_issue", issue.stream)]
 
 
+def _landed(event: e.Merged, issue: Issue) -> list[Effect]:
+    """Whoever scores merged work is asked, where there is somebody."""
+    pull = issue.pull_request
+    author = issue.last_author or ""
+    about = {"head": event.head, "sha": event.sha, "author": author, "number": pull.number if pull else 0}
+    return [Effect("ask_judge", f"{issue.stream}:after", about)] if issue.authors else []
+
+
+def _deployed(event: e.DeployedStaging | e.DeployedProduction, issue: Issue) -> list[Effect]:
+    about = {"type": event.type, "sha": event.sha, "url": event.url, "run": event.run}
+    return [Effect("ask_verifier", f"{issue.stream}:after", about)]
+
+
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.PrCreated: _pushed,
     e.PrUpdated: _pushed,
@@ -149,9 +168,13 @@ REACTIONS: dict[type[e.Event], Reaction] = {
     e.HumanGateTriggered: _person_asked,
     e.HumanGateApproved: _let_through,
     e.Escalated: _escalated,
+    e.BudgetExceeded: _over_budget,
     e.RigPaused: _repository_paused,
     e.IssueBlocked: _blocked,
     e.IssueUnblocked: _unblocked,
     e.IssueCancelled: _cancelled,
     e.IssueDone: _done,
+    e.Merged: _landed,
+    e.DeployedStaging: _deployed,
+    e.DeployedProduction: _deployed,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -95,8 +95,25 @@ def observe_rollout(issue: Issue, rollout: Rollout, plan: Plan) -> list[e.Event]
         name = plan.name(step) if step in issue.deploys else None
         outcome = _outcome(step, name, rollout, issue.merged) if name else None
         if name and outcome:
-            events += _told(fold(events, issue), step, name, outcome)
+            what = "deployment to" if step in ("staging", "production") else "workflow"
+            events += _told(fold(events, issue), step, f"The {what} {name} failed after the merge.", outcome)
     return events + _ended(fold(events, issue), plan)
+
+
+def record_step(issue: Issue, step: e.Step, by: str, outcome: Outcome, plan: Plan) -> list[e.Event]:
+    """The events of what a character found; as above, a failure asks a person and nothing is rolled back."""
+    if issue.merged is None or step not in issue.deploys or issue.status in TERMINAL or plan.name(step) != by:
+        return []
+    events = _told(issue, step, f"{by} saw the step {step} fail after the merge.", outcome)
+    return events + _ended(fold(events, issue), plan)
+
+
+def verified_by(plan: Plan, event: e.DeployedStaging | e.DeployedProduction, names: Iterable[str]) -> list[e.Step]:
+    """The steps that characters of these names have to do now that the commit is where `event` says."""
+    if isinstance(event, e.DeployedProduction) and plan.staging:
+        return []
+    steps: tuple[e.Step, ...] = ("smoke", "e2e")
+    return [step for step in steps if plan.name(step) in set(names)]
 
 
 def _outcome(step: e.Step, name: str, rollout: Rollout, sha: str) -> Outcome | None:
@@ -123,15 +140,14 @@ def _tries(step: e.Step, name: str, rollout: Rollout) -> list[tuple[Outcome, str
     ]
 
 
-def _told(issue: Issue, step: e.Step, name: str, outcome: Outcome) -> list[e.Event]:
+def _told(issue: Issue, step: e.Step, failure: str, outcome: Outcome) -> list[e.Event]:
     known = issue.deployed.get(step)
     if known == said(outcome.passed, outcome.run):
         return []
     recorded = _event(step, issue.merged or "", outcome)
     if outcome.passed:
         return [recorded] if recorded else []
-    what = "deployment to" if step in ("staging", "production") else "workflow"
-    asked = e.Escalated(cause=f"The {what} {name} failed after the merge.", evidence=outcome.url, brake=BRAKE)
+    asked = e.Escalated(cause=failure, evidence=outcome.url, brake=BRAKE)
     told = [recorded] if recorded else []
     return told if issue.status == "escalated" else [*told, asked]
 

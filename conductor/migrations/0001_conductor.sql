@@ -14,6 +14,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_type ON events (type, position);
 CREATE INDEX events_usage_by_issue ON events (lower(data->>'issue'), position) WHERE type = 'TOKEN_USAGE';
+CREATE INDEX events_usage_by_time ON events (occurred_at) WHERE type = 'TOKEN_USAGE';
 CREATE INDEX events_failures ON events (recorded_at) WHERE type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED');
 
 -- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state;
@@ -84,6 +85,60 @@ CREATE TABLE claims (
 );
 CREATE UNIQUE INDEX claims_one_an_instance ON claims (agent, instance);
 CREATE INDEX claims_by_lease ON claims (lease_until);
+
+-- Work that is no issue's, each for one character: what a schedule or a person asks, incidents, merged work to score,
+-- deployments to verify. A claim is columns of the row; `fence` outlives it.
+CREATE TABLE chores (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key           text NOT NULL UNIQUE,
+    kind          text NOT NULL CHECK (kind IN ('chore', 'answer', 'triage', 'judge', 'deploy')),
+    agent         text NOT NULL,
+    repository    text NOT NULL,
+    issue         text NOT NULL DEFAULT '',
+    title         text NOT NULL,
+    body          text NOT NULL,
+    data          jsonb NOT NULL DEFAULT '{}',
+    priority      smallint NOT NULL DEFAULT 2 CHECK (priority BETWEEN 0 AND 2),
+    state         text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'held', 'done', 'failed')),
+    fence         int NOT NULL DEFAULT 0,
+    strikes       int NOT NULL DEFAULT 0,
+    instance      text NOT NULL DEFAULT '',
+    boot          text NOT NULL DEFAULT '',
+    run           text NOT NULL DEFAULT '',
+    step          text NOT NULL DEFAULT '',
+    claimed_at    timestamptz,
+    heartbeat_at  timestamptz,
+    lease_until   timestamptz,
+    outcome       text NOT NULL DEFAULT '',
+    offered_at    timestamptz NOT NULL DEFAULT now(),
+    done_at       timestamptz,
+    CHECK ((state = 'held') <= (lease_until IS NOT NULL))
+);
+CREATE INDEX chores_open ON chores (agent, priority, id) WHERE state = 'open';
+CREATE UNIQUE INDEX chores_one_an_instance ON chores (agent, instance) WHERE state = 'held';
+CREATE INDEX chores_over ON chores (done_at) WHERE state IN ('done', 'failed');
+
+-- Prompts by the clock: until when each was seen to, and the chore that was made of it last.
+CREATE TABLE schedules (
+    agent   text NOT NULL,
+    name    text NOT NULL,
+    due_at  timestamptz NOT NULL,
+    chore   bigint,
+    PRIMARY KEY (agent, name)
+);
+
+-- What monitoring reported, by what it is; one that stays away for long enough and comes back is a new occurrence.
+CREATE TABLE incidents (
+    fingerprint  text PRIMARY KEY,
+    repository   text NOT NULL,
+    title        text NOT NULL,
+    severity     text NOT NULL,
+    evidence     text NOT NULL,
+    occurrence   int NOT NULL DEFAULT 1,
+    reports      bigint NOT NULL DEFAULT 1,
+    first_at     timestamptz NOT NULL DEFAULT now(),
+    last_at      timestamptz NOT NULL DEFAULT now()
+);
 
 -- Which holder was told to make room for a critical issue: one for each, however many heartbeats come at once.
 CREATE TABLE interrupts (
@@ -175,20 +230,37 @@ CREATE TABLE answers (
     PRIMARY KEY (caller, tool, request_id)
 );
 
+-- What is set aside in the budgets for the next model calls under a claim, while that holds: so many millionths of a
+-- dollar and calls; `worst` is what one of them costs at most. `holder` is the issue's stream, or chore-7.
+CREATE TABLE reservations (
+    holder  text PRIMARY KEY,
+    fence   int NOT NULL,
+    agent   text NOT NULL,
+    money   bigint NOT NULL CHECK (money >= 0),
+    calls   int NOT NULL CHECK (calls >= 0),
+    worst   bigint NOT NULL CHECK (worst >= 0)
+);
+
+-- What gets no new work: rig, owner/repo, agent:<name>; provider:<name> while its usage limit lasts; budget, and
+-- budget:<agent>, for the rest of a day whose money is spent. With `until` it ends by itself; with `now` whoever works
+-- is told to stop.
 CREATE TABLE pauses (
     scope  text PRIMARY KEY,
     by     text NOT NULL,
     reason text NOT NULL DEFAULT '',
-    since  timestamptz NOT NULL DEFAULT now()
+    since  timestamptz NOT NULL DEFAULT now(),
+    until  timestamptz,
+    now    boolean NOT NULL DEFAULT false
 );
 
--- What agents say while they work; kept for some weeks, never in the log of events.
+-- What agents say while they work; kept for some weeks, steps of runs for longer, never in the log of events.
 CREATE TABLE log_lines (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     agent  text NOT NULL,
     run    text NOT NULL DEFAULT '',
     issue  text NOT NULL DEFAULT '',
     text   text NOT NULL,
+    step   boolean NOT NULL DEFAULT false,
     at     timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX log_lines_by_issue ON log_lines (lower(issue), id);
@@ -196,12 +268,30 @@ CREATE INDEX log_lines_by_agent ON log_lines (agent, id);
 CREATE INDEX log_lines_by_run ON log_lines (run, id);
 CREATE INDEX log_lines_by_age ON log_lines (at);
 
-CREATE TABLE messages (
-    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    sender   text NOT NULL,
-    recipient text NOT NULL,
-    text     text NOT NULL,
-    sent_at  timestamptz NOT NULL DEFAULT now(),
-    read_at  timestamptz
+-- What people and agents tell each other. The recipient is a name, or an issue for whoever has it; `delivered_to` is
+-- the instance that was handed it, and it is read once that one's model was shown it.
+-- What models said, packed by the agents; kept for some weeks, so that a later run can go on with it.
+CREATE TABLE transcripts (
+    work     text NOT NULL,
+    agent    text NOT NULL,
+    provider text NOT NULL,
+    fence    int NOT NULL,
+    content  bytea STORAGE EXTERNAL NOT NULL,
+    kept_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (work, agent, provider)
 );
+CREATE INDEX transcripts_by_age ON transcripts (kept_at);
+
+CREATE TABLE messages (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sender        text NOT NULL,
+    sender_role   text NOT NULL DEFAULT '',
+    recipient     text NOT NULL,
+    text          text NOT NULL,
+    sent_at       timestamptz NOT NULL DEFAULT now(),
+    delivered_at  timestamptz,
+    delivered_to  text,
+    read_at       timestamptz
+);
+CREATE INDEX messages_sent ON messages (sender, id);
 CREATE INDEX messages_unread ON messages (recipient, id) WHERE read_at IS NULL;

@@ -124,7 +124,7 @@ class Batch:
         """Write what is paused from now on, and what no longer is."""
         pauses = {e.scope.lower(): e for p in self.placed if p.chain.written for e in p.rows.pauses}
         begun = [
-            encode({"scope": scope, "by": e.by, "reason": e.reason})
+            encode({"scope": scope, "by": e.by, "reason": e.reason, "until": e.until, "now": e.now})
             for scope, e in pauses.items()
             if isinstance(e, RigPaused)
         ]

@@ -22,7 +22,8 @@ BEGIN
     expected := ARRAY(
         SELECT CASE WHEN paused AND EXISTS (
                    SELECT FROM pauses
-                   WHERE scope IN ('rig', lower(c.state->>'repository'), 'agent:' || lower(c.agent))
+                   WHERE scope IN ('rig', 'budget', lower(c.state->>'repository'), 'agent:' || lower(c.agent),
+                                   'budget:' || lower(c.agent))
                ) OR (
                    SELECT true FROM claims AS h  -- no EXISTS, for which all claims would be hashed
                    WHERE h.agent = c.agent AND h.instance = c.state->'holder'->>'instance'
@@ -67,8 +68,8 @@ SET LOCAL enable_sort = off
 
 -- :name look
 -- What the instances $6 of the agents $5 hold already, without a profile. Then, for each profile of claimers, the
--- oldest offered work of highest priority, who of them may have it, and how many more issues of its repository may be
--- in work: at most $3. Work preferred for somebody waits $2 for him; the repositories $4 take no new issue; the streams
+-- oldest offered work of highest priority, who of them may have it (nobody whose providers are all at their limit),
+-- and how many more issues of its repository may be in work: at most $3. Work preferred for somebody waits $2 for him; the repositories $4 take no new issue; the streams
 -- $7 are being given away; at most $8 for each role of a profile.
 SELECT NULL AS profile, i.stream, i.repository_id, i.version, i.data::text, ARRAY[c.agent, c.instance] AS agents,
        NULL::int AS room, NULL AS priority, NULL AS created_at
@@ -80,7 +81,7 @@ CROSS JOIN LATERAL (SELECT * FROM issues WHERE stream = c.stream OFFSET 0) AS i
 UNION ALL
 SELECT p.profile, i.*
 FROM jsonb_to_recordset($1::jsonb) AS p(
-    profile int, agents text[], alone boolean[], roles text[], stacks text[], kinds text[], stream text,
+    profile int, agents text[], alone boolean[], providers text[], roles text[], stacks text[], kinds text[], stream text,
     capped boolean
 )
 CROSS JOIN LATERAL unnest(p.roles) AS r(role)
@@ -90,12 +91,15 @@ CROSS JOIN LATERAL (
            o.priority, o.created_at
     FROM issues AS o
     CROSS JOIN LATERAL (
-        SELECT array_agg(a.agent) AS agents FROM unnest(p.agents, p.alone) AS a(agent, alone)
+        SELECT array_agg(a.agent) AS agents FROM unnest(p.agents, p.alone, p.providers) AS a(agent, alone, providers)
         WHERE NOT a.agent = ANY (o.offer_excluded)
           AND (o.offer_only IS NULL OR o.offer_only = a.agent)
           AND (o.offer_preferred IS NULL OR o.offer_preferred = a.agent OR o.offered_at < now() - $2::interval)
           AND (a.alone OR NOT a.agent = ANY (o.offer_avoided) OR o.offered_at < now() - $2::interval)
-          AND NOT EXISTS (SELECT FROM pauses WHERE scope = 'agent:' || lower(a.agent))
+          AND NOT EXISTS (SELECT FROM pauses WHERE scope IN ('agent:' || lower(a.agent), 'budget:' || lower(a.agent)))
+          AND (a.providers = '' OR NOT string_to_array(a.providers, ' ') <@ ARRAY(
+              SELECT substr(scope, 10) FROM pauses WHERE scope LIKE 'provider:%'
+          ))
     ) AS able
     CROSS JOIN LATERAL (
         SELECT count(*)::int AS issues FROM issues AS w WHERE w.in_work AND w.repository_id = o.repository_id
@@ -105,7 +109,7 @@ CROSS JOIN LATERAL (
       AND o.offer_kind = ANY (p.kinds)
       AND o.stream <> ALL ($7::text[])
       AND (o.offer_stack = '' OR p.stacks = '{}' OR o.offer_stack = ANY (p.stacks))
-      AND NOT EXISTS (SELECT FROM pauses WHERE scope IN ('rig', lower(o.repository)))
+      AND NOT EXISTS (SELECT FROM pauses WHERE scope IN ('rig', 'budget', lower(o.repository)))
       AND able.agents IS NOT NULL
       AND (NOT p.capped OR o.offer_kind <> 'implement'
            OR (work.issues < $3 AND NOT o.repository_id = ANY ($4::bigint[])))

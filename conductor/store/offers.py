@@ -122,9 +122,9 @@ async def _look(
     far: Look,
     seen: Seen,
 ) -> None:
-    agents: dict[Profile, dict[str, bool]] = {}
+    agents: dict[Profile, dict[str, tuple[bool, str]]] = {}
     for profile, request in requests:
-        agents.setdefault(profile, {})[request.agent] = request.alone
+        agents.setdefault(profile, {})[request.agent] = request.alone, " ".join(request.providers)
     asked = [_asked(n, profile, who) for n, (profile, who) in enumerate(agents.items())]
     profiles = list(agents)
     seen.offers |= {profile: [] for profile in profiles}
@@ -141,8 +141,9 @@ async def _look(
     seen.read.update({profile: len(seen.offers[profile]) for profile in profiles})
 
 
-def _asked(number: int, profile: Profile, agents: dict[str, bool]) -> dict[str, Any]:
-    return profile._asdict() | {"profile": number, "agents": list(agents), "alone": list(agents.values())}
+def _asked(number: int, profile: Profile, agents: dict[str, tuple[bool, str]]) -> dict[str, Any]:
+    alone, providers = zip(*agents.values(), strict=True)
+    return profile._asdict() | {"profile": number, "agents": list(agents), "alone": alone, "providers": providers}
 
 
 async def offered(connection: Connection, request: ClaimRequest, rules: Rules, want: int) -> list[Issue]:

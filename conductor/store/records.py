@@ -14,7 +14,7 @@ from conductor.issues.issue import Issue, in_work, offer
 from conductor.issues.react import Effect, react
 from servers.kit.errors import InvalidInput
 
-encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder(decimal_format="number").encode
 PRIORITY_RANK = {"critical": 0, "high": 1, "normal": 2}
 
 
@@ -100,6 +100,7 @@ class ClaimRequest:
     Attributes:
         alone: Whether no other character could do what this one does.
         stream: The only issue that will do, if any.
+        providers: By which it can reach a model; while all of them are at their limit it gets nothing.
     """
 
     agent: str
@@ -111,6 +112,7 @@ class ClaimRequest:
     kinds: tuple[Kind, ...] = ("implement", "review", "rework")
     alone: bool = True
     stream: str | None = None
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ SELECT pg_advisory_xact_lock(7237004)
 CREATE TEMP TABLE staged (LIKE issues, PRIMARY KEY (stream)) ON COMMIT DROP
 
 -- :name stage_issues
--- Writes rows of the new projection.
-INSERT INTO staged SELECT (jsonb_populate_recordset(NULL::issues, $1::jsonb)).*
+-- Writes rows of the new projection. Not `(f(…)).*`, which calls the function once for each column.
+INSERT INTO staged SELECT * FROM jsonb_populate_recordset(NULL::issues, $1::jsonb)
 
 -- :name unstage
 -- Removes rows that are about to be written newer.

@@ -181,10 +181,14 @@ INSERT INTO lanes (lane, due_at) SELECT lane, min(due_at) FROM written GROUP BY 
 ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane  -- waits for who is about to drop it
 
 -- :name write_pauses
--- Pauses the whole rig, a repository (its name) or an agent (agent:<name>).
-INSERT INTO pauses (scope, by, reason)
-SELECT scope, by, reason FROM jsonb_to_recordset($1::jsonb) AS p(scope text, by text, reason text)
-ON CONFLICT (scope) DO NOTHING
+-- Pauses what `scope` names; a pause that lasts longer takes a shorter one's place, and one that stops running work
+-- makes it stop.
+INSERT INTO pauses AS old (scope, by, reason, until, now)
+SELECT scope, by, reason, until, now
+FROM jsonb_to_recordset($1::jsonb) AS p(scope text, by text, reason text, until timestamptz, now boolean)
+ON CONFLICT (scope) DO UPDATE SET
+    by = excluded.by, reason = excluded.reason, until = excluded.until, now = old.now OR excluded.now
+WHERE coalesce(excluded.until, 'infinity') > coalesce(old.until, 'infinity') OR (excluded.now AND NOT old.now)
 
 -- :name end_pauses
 -- Ends pauses.
@@ -208,9 +212,9 @@ FROM events WHERE stream = $1 ORDER BY version
 SELECT position, stream, version, type, data, actor, correlation, causation, occurred_at, recorded_at
 FROM events WHERE position > $1 ORDER BY position LIMIT $2
 
--- :name load_issue
--- One issue's folded state.
-SELECT version, data FROM issues WHERE stream = $1
+-- :name load_issues
+-- Issues' folded states, as text, for they become issues and never dicts.
+SELECT stream, version, data::text FROM issues WHERE stream = ANY ($1)
 
 -- :name answered
 -- Which of these requests were answered before.

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import asyncpg
-import msgspec
 
 from conductor.issues.issue import Issue
 from conductor.issues.limits import Limits
 from conductor.store.batch import DEFINE, SQL, Batch, locked
 from conductor.store.connection import AWAY, Kept, connection_of
 from conductor.store.handout import Dealer
+from conductor.store.loading import Loader
 from conductor.store.offers import SQL as OFFERS
 from conductor.store.offers import Rules, offered
 from conductor.store.records import Append, Appended, Claimed, ClaimRequest, Recorded, Rows, rows_of
@@ -77,6 +77,7 @@ class Store:
         self._lease_seconds = lease_seconds
         self.affinity = affinity
         self.limits = limits or Limits()
+        self._loader = Loader(pool)
         self._dealer = Dealer(self._rules, lease_seconds)
         self._behind: list[_Claiming] = []
         self._waiting: list[_Appending | _Claiming] = []
@@ -117,9 +118,7 @@ class Store:
 
     async def load(self, stream: str) -> tuple[int, Issue]:
         """An issue's version and state; version 0 and an empty issue where the stream has no events."""
-        async with connection_of(self.pool) as connection:
-            row = await connection.fetchrow(SQL["load_issue"], stream)
-        return (row["version"], msgspec.convert(row["data"], Issue)) if row else (0, Issue())
+        return await self._loader.load(stream)
 
     async def read(self, stream: str) -> list[Recorded]:
         """One stream's events in order."""

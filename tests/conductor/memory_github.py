@@ -105,6 +105,10 @@ class MemoryGitHub:
         await self._write("close_issue", None, number)
         self.edit(number, state="closed")
 
+    async def create_issue(self, repository: str, title: str, body: str, labels: list[str], key: str) -> int:
+        await self._write("create_issue", key, (title, body, tuple(labels)))
+        return max(self.issues, default=0) + 1
+
     async def ready_issues(self, repository: str, label: str) -> list[int]:
         await self._called("ready_issues")
         return [issue.number for issue in self.issues.values() if issue.state == "open" and label in issue.labels]

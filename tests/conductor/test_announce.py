@@ -22,6 +22,7 @@ from conductor.dispatch.outlook import outlook
 from conductor.handler import handle
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
+from conductor.store.records import Claimed
 from conductor.store.writer import EVENTS, Store
 from servers.kit.character import Character, Git
 from servers.kit.database import Pool
@@ -94,7 +95,7 @@ def agent(name: str, instance: str = "") -> Caller:
 async def claim(store: Store, name: str, issue: Issue, instance: str = "") -> Issue:
     dispatch = Dispatch(store, CATALOGUE)
     claimed = await dispatch.claim(agent(name, instance), kinds_for(CATALOGUE[name].role), 0, issue.stream)
-    assert claimed
+    assert isinstance(claimed, Claimed)
     return claimed.issue
 
 

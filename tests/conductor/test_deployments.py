@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor.events import Step
+from conductor.events import DeployedProduction, DeployedStaging, Step
 from conductor.issues import commands as c
 from conductor.issues.decide import decide
 from conductor.issues.evolve import fold
 from conductor.issues.issue import Issue
-from conductor.merge.deployments import Deployed, Plan, Ran, Rollout
+from conductor.merge.deployments import Deployed, Plan, Ran, Rollout, verified_by
 from servers.kit.errors import Conflict
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, pull_request
@@ -141,6 +141,40 @@ def test_a_person_cannot_have_merged_work_done_again_but_may_end_the_wait() -> N
     with pytest.raises(Conflict, match="Run its deployment again on GitHub"):
         decide(issue, c.DecideGate(approve=True, note="", by="ada"))
     assert h.do(issue, c.DecideGate(approve=False, note="", by="ada")).status == "cancelled"
+
+
+BY_CHARACTER = Plan(staging="staging", smoke="ops-e")
+
+
+def say(issue: Issue, passed: bool, by: str = "ops-e", run: str = "chore 1", step: Step = "smoke") -> list[str]:
+    return [event.type for event in decide(issue, c.RecordStep(step, by, passed, run, "I saw it.", BY_CHARACTER))]
+
+
+def test_a_step_that_a_character_verifies_ends_by_its_word_alone() -> None:
+    issue, types = see(merged(["staging", "smoke"]), deployed("staging"), plan=BY_CHARACTER)
+    assert types == ["DEPLOYED_STAGING"]
+    assert say(issue, passed=True) == ["SMOKE_PASSED", "VERIFIED", "ISSUE_DONE"]
+    assert say(issue, passed=True, by="dev-e") == []
+    assert say(issue, passed=True, step="staging") == say(issue, passed=True, step="e2e") == []
+    for over in (h.merging(), h.done(), h.cancelled()):
+        assert say(over, passed=True) == []
+
+
+def test_what_a_character_saw_fail_asks_a_person_and_nothing_else_happens() -> None:
+    issue, _ = see(merged(["staging", "smoke"]), deployed("staging"), plan=BY_CHARACTER)
+    assert say(issue, passed=False) == ["SMOKE_FAILED", "ESCALATED"]
+    after = h.do(issue, c.RecordStep("smoke", "ops-e", False, "chore 1", "double(2) gives 5.", BY_CHARACTER))
+    assert (after.status, after.escalation) == ("escalated", "ops-e saw the step smoke fail after the merge.")
+    assert say(after, passed=False) == []
+    assert say(after, passed=True, run="chore 2") == ["SMOKE_PASSED", "VERIFIED", "ISSUE_DONE"]
+
+
+def test_a_character_verifies_what_is_deployed_where_the_repository_begins() -> None:
+    staging, production = (kind(sha=SHA, url="", run="1") for kind in (DeployedStaging, DeployedProduction))
+    assert verified_by(BY_CHARACTER, staging, ["ops-e"]) == ["smoke"]
+    assert verified_by(BY_CHARACTER, production, ["ops-e"]) == []
+    assert verified_by(Plan(e2e="ops-e", production="live"), production, ["ops-e"]) == ["e2e"]
+    assert verified_by(PLAN, staging, ["ops-e"]) == []
 
 
 def test_a_repository_with_a_new_name_takes_its_issues_along() -> None:

@@ -11,6 +11,7 @@ from conductor.dispatch.claims import Dispatch, kinds_for
 from conductor.handler import handle
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
+from conductor.store.records import Claimed
 from conductor.store.writer import Store
 from servers.kit.auth import Role
 from servers.kit.character import Character, Git
@@ -57,7 +58,7 @@ class Desk:
     async def take(self, who: Caller, **options: Any) -> Issue | None:
         wait, stream = options.get("wait_seconds", 0), options.get("stream")
         claimed = await self.dispatch.claim(who, kinds_for(who.role), wait, stream)
-        return claimed.issue if claimed else None
+        return claimed.issue if isinstance(claimed, Claimed) else None
 
     async def holds(self, issue: Issue, who: Caller) -> None:
         claim = Claim(issue=issue.key, fence=issue.fence)

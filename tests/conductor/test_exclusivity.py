@@ -17,6 +17,7 @@ from conductor.issues import commands as c
 from conductor.issues.evolve import evolve
 from conductor.issues.issue import Holder, Issue, in_work
 from conductor.issues.limits import Limits
+from conductor.store.records import Claimed
 from conductor.store.replay import differences
 from conductor.store.writer import Store
 from servers.kit.character import Character, Git
@@ -66,9 +67,8 @@ async def work(dispatch: Dispatch, name: str, dice: random.Random) -> None:
         me = caller(name, boot)
         with suppress(Refused):
             claimed = await dispatch.claim(me, ("implement", "rework"), 0)
-            holder = claimed.issue.holder if claimed else None
-            if claimed and holder:
-                await go_on(dispatch, me, claimed.issue, holder, dice)
+            if isinstance(claimed, Claimed) and claimed.issue.holder:
+                await go_on(dispatch, me, claimed.issue, claimed.issue.holder, dice)
 
 
 async def go_on(dispatch: Dispatch, me: Caller, issue: Issue, holder: Holder, dice: random.Random) -> None:

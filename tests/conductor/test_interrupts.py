@@ -12,6 +12,7 @@ from conductor.handler import handle
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
 from conductor.issues.limits import Limits
+from conductor.store.records import Claimed
 from conductor.store.writer import Store
 from servers.kit.auth import Role
 from servers.kit.database import Pool
@@ -39,7 +40,7 @@ class Office:
 
     async def take(self, who: Caller) -> Issue | None:
         claimed = await self.dispatch.claim(who, kinds_for(who.role), 0)
-        return claimed.issue if claimed else None
+        return claimed.issue if isinstance(claimed, Claimed) else None
 
     async def busy(self, who: Caller, **changes: Any) -> Issue:
         """Lower work in the hands of `who`."""

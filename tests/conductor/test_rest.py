@@ -115,8 +115,9 @@ async def test_what_agents_say_is_kept_and_found_by_issue_agent_and_run(rig: Rig
     issue = await claimable()
     claim = (await get(rig, NEXT)).json()["claim"]
     said = json.dumps({"claim": claim, "run": "r1", "lines": ["cloning", "done \u0000"]})
-    path = "/api/execution-logs"
-    assert (await rig.http.post(path, content=said, headers=rig.bearer("dev"))).status_code == 200
+    sent = await rig.http.post("/api/execution-logs", content=said, headers=rig.bearer("dev"))
+    assert sent.status_code == 200
+    path = "/api/logs"
     for found in (f"issue={issue.replace('#', '%23').upper()}", "agent=dev-e", "run=r1", "after=0&limit=2"):
         lines = (await get(rig, f"{path}?{found}")).json()
         assert [line["text"][:7] for line in lines] == ["cloning", "done ?"], found
@@ -134,4 +135,4 @@ async def test_a_merge_is_asked_for_by_people_only(rig: Rig, claimable: Claimabl
 
 async def test_a_query_that_says_a_thing_twice_or_null_is_refused(rig: Rig) -> None:
     for query in ("limit=1&limit=2", "issue=null"):
-        assert (await get(rig, f"/api/execution-logs?{query}")).status_code == 422
+        assert (await get(rig, f"/api/logs?{query}")).status_code == 422

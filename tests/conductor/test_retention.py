@@ -26,7 +26,7 @@ ALTER TABLE effects ALTER stream SET DEFAULT 's', ALTER lane SET DEFAULT 's', AL
 LEFT = """
 SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM redeliveries) + (SELECT count(*) FROM log_lines)
      + (SELECT count(*) FROM answers) + (SELECT count(*) FROM agents) + (SELECT count(*) FROM messages)
-     + (SELECT count(*) FROM effects)
+     + (SELECT count(*) FROM effects) + (SELECT count(*) FROM transcripts)
 """
 # For each kind a row of an age in days; the first is to be forgotten, those that follow are not.
 ROWS: dict[str, list[tuple[str, float]]] = {
@@ -42,6 +42,14 @@ ROWS: dict[str, list[tuple[str, float]]] = {
     "log_lines": [
         ("INSERT INTO log_lines (agent, text, at) VALUES ('dev-e', 'said', $1)", 31),
         ("INSERT INTO log_lines (agent, text, at) VALUES ('dev-e', 'said', $1)", 29),
+    ],
+    "steps": [
+        ("INSERT INTO log_lines (agent, text, step, at) VALUES ('dev-e', 'working', true, $1)", 91),
+        ("INSERT INTO log_lines (agent, text, step, at) VALUES ('dev-e', 'working', true, $1)", 89),
+    ],
+    "transcripts": [
+        ("INSERT INTO transcripts VALUES ('s', 'dev-e', 'anthropic', 1, '', $1)", 31),
+        ("INSERT INTO transcripts VALUES ('s', 'dev-e', 'codex-cli', 1, '', $1)", 29),
     ],
     "answers": [
         ("INSERT INTO answers VALUES ('ada', 'pause', '1', '', '{}', $1)", 31),

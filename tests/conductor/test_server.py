@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from servers.kit.auth import ROLES, Verifier
+from servers.kit.auth import AGENT_ROLES, ROLES, Verifier
 from servers.kit.client import tool_client
 from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
@@ -219,10 +219,10 @@ async def test_check_claim_answers_servers_in_the_words_of_the_error(rig: Rig, c
 
 
 ALLOWED = {
-    "claim_assignment": {"dev", "review", "person"},
-    "complete_assignment": {"dev", "review", "person"},
+    "claim_assignment": {*AGENT_ROLES, "person"},
+    "complete_assignment": {*AGENT_ROLES, "person"},
     "submit_review": {"review", "person"},
-    "report_event": {"dev", "review", "person", "hook"},
+    "report_event": {*AGENT_ROLES, "person", "hook"},
     "check_claim": {"service"},
     "record": {"service"},
     "cancel_issue": {"person", "ops"},
@@ -247,7 +247,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("claim_assignment", {"wait_seconds": -1}),
     ("claim_assignment", {"wait_seconds": 21}),
     ("claim_assignment", {"wait_seconds": "NaN"}),
-    ("claim_assignment", {"kinds": ["deploy"]}),
+    ("claim_assignment", {"kinds": ["conquer"]}),
     ("claim_assignment", {"issue": "acme/tally"}),
     ("claim_assignment", {"issue": "acme/tally#1\0"}),
     ("claim_assignment", {"issue": "../../etc#1"}),

@@ -159,7 +159,7 @@ async def test_an_issue_that_is_asked_for_by_name_is_found_by_its_key(pool: Pool
 async def plan_of(connection: Connection, query: str, want: int, stream: str | None = None) -> str:
     """How the database looks for offers, having looked."""
     profile = {"profile": 0, "agents": ["a"], "alone": [True], "roles": ["dev"], "stacks": [], "kinds": ["implement"]}
-    asked = json.dumps([profile | {"capped": True, "stream": stream}])
+    asked = json.dumps([profile | {"providers": [""], "capped": True, "stream": stream}])
     await connection.execute(f"PREPARE offers AS {query}")
     explain = f"EXPLAIN (ANALYZE) EXECUTE offers('{asked}', '1 min', 3, '{{}}', '{{a}}', '{{a}}', '{{}}', {want})"
     plan = "\n".join(row[0] for row in await connection.fetch(explain))

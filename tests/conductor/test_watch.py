@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ class Scene:
         return await self.tell(issue, h.look(issue, **changes))
 
     async def spends(self, issue: Issue, usd: float, key: str = "") -> Issue:
-        usage = e.TokenUsage(agent="dev-e", run="r", issue=key or issue.key, model="m", usd=usd)
+        usage = e.TokenUsage(agent="dev-e", run="r", issue=key or issue.key, model="m", usd=Decimal(str(usd)))
         await record(self.store, "run-r", usage, "dev-e")
         await self.watch.spent(issue.stream, issue.key)
         return await self.now(issue)
