@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agents.run import main
+from agents import lean
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m agents CHARACTER.yaml")
+    lean.load()
+    from agents.run import main
+
     sys.exit(main(Path(sys.argv[1])))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
+
+from servers.kit.character import Kind
+
+NOWHERE: Final = "rig/rig"  # where work is that concerns no repository
 
 
 class Claim(BaseModel):
@@ -27,7 +31,7 @@ class Assignment(BaseModel):
     """Offered work that this process took."""
 
     claim: Claim
-    kind: Literal["implement", "review", "rework", "verify"]
+    kind: Kind
     repository: str
     issue_number: int
     title: str
@@ -40,11 +44,18 @@ class Assignment(BaseModel):
     feedback: str | None = None
     run: str
     heartbeat_seconds: float = Field(default=20, gt=0)
+    about: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def issue(self) -> str:
         """The issue as owner/repo#12."""
         return self.claim.issue
+
+    @property
+    def real_repository(self) -> str | None:
+        """Where the work is, unless it concerns no repository."""
+        return self.repository if self.repository != NOWHERE else None
 
     @property
     def parking_branch(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from agents.errors import Stuck
 from agents.ground import Ground
 from agents.prepare import begin, ground_of, is_done, is_ours, lay_out
 from agents.publish import publish
+from agents.reconcile import reconciled
 from agents.results import DevResult
 from agents.think import think
 
@@ -69,11 +71,16 @@ async def _delivered(run: Run, commit: str) -> Delivery:
     return Delivery(commit, title, summary or title)
 
 
+async def _texts(run: Run, ground: Ground) -> dict[str, str]:
+    known, files = await asyncio.gather(reconciled(run, ground.base), lay_out(run, ground))
+    return {**known, **files}
+
+
 async def _deliver(run: Run, ground: Ground) -> Delivery:
     """Let the model work, hold its result against the checks, commit and push it."""
     run.step("preparing the workspace")
     acceptance = Acceptance(run, ground)
-    result = await think(run, DevResult, acceptance.judge, lay_out(run, ground))
+    result = await think(run, DevResult, acceptance.judge, _texts(run, ground))
     run.step("committing and pushing")
     message = wording.commit_message(run.assignment, result.title, result.summary)
     sha = await publish(run, acceptance, message)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import Literal
 
+from servers.kit.money import Money
+
+BudgetScope = Literal["run", "issue", "agent_issue", "agent_day", "rig_day"]
 EVIDENCE = 4000
 
 
@@ -19,6 +24,22 @@ class NoModel(Exception):
     """No model is to be had for any work: its key is refused, or it is away for too long."""
 
 
+class UsageLimited(Exception):
+    """A plan's or an organisation's limit is reached, and the provider says when it ends.
+
+    Args:
+        provider: Name of the provider, as a character gives it.
+        until: When it may be asked again, with its time zone.
+        reason: What the provider said, in one sentence.
+    """
+
+    def __init__(self, provider: str, until: datetime, reason: str) -> None:
+        super().__init__(f"{provider} is at its limit until {until:%Y-%m-%d %H:%M %Z}: {reason}")
+        self.provider = provider
+        self.until = until
+        self.reason = reason
+
+
 class Stuck(Exception):
     """The run cannot reach its result; a person or another attempt has to.
 
@@ -32,4 +53,24 @@ class Stuck(Exception):
         super().__init__(reason)
         self.error_class = re.sub(r"[^a-z0-9]+", "_", error_class.lower()).strip("_")[:60] or "gave_up"
         self.reason = reason
+        self.evidence = evidence[-EVIDENCE:]
+
+
+class BudgetExceeded(Exception):
+    """The next model call could cost more than a budget has left; a person has to raise it, or the day to end.
+
+    Args:
+        scope: Whose budget: the run's, the issue's, this agent's on the issue or of the day, the whole rig's.
+        reason: One sentence.
+        spent: What was spent of it.
+        limit: What it is.
+        evidence: What the run was doing.
+    """
+
+    def __init__(self, scope: BudgetScope, reason: str, spent: Money, limit: Money, evidence: str = "") -> None:
+        super().__init__(reason)
+        self.scope: BudgetScope = scope
+        self.reason = reason
+        self.spent = spent
+        self.limit = limit
         self.evidence = evidence[-EVIDENCE:]

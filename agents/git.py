@@ -36,6 +36,7 @@ ALWAYS = {
     "core.quotePath": "false",
     "credential.helper": "",
     "gc.autoDetach": "false",
+    "checkout.workers": "0",
     "advice.detachedHead": "false",
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "60",

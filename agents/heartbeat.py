@@ -1,4 +1,4 @@
-"""Keeps the claim alive while a run works, and brings the conductor's word that it has to stop."""
+"""Keeps the claim alive while a run works, and brings the conductor's word: messages, or that it has to stop."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from agents.assignment import Assignment
 from agents.errors import Stopped
 from agents.mesh import Identity, Mesh
+from agents.steering import Inbox
 from servers.kit.errors import Fenced, RigError, Superseded
 from servers.kit.logs import get
 
@@ -19,6 +20,9 @@ class Pulse:
 
     Args:
         seconds: The character's own interval; the conductor may want a shorter one.
+
+    Attributes:
+        inbox: What was sent to the run.
     """
 
     def __init__(self, assignment: Assignment, mesh: Mesh, identity: Identity, seconds: float) -> None:
@@ -26,6 +30,7 @@ class Pulse:
         self._assignment = assignment
         self._mesh = mesh
         self._identity = identity
+        self.inbox = Inbox()
         self.step = ""
         self.note = ""
         self.last_words = False
@@ -64,7 +69,22 @@ class Pulse:
 
     async def _renew(self, patience: float | None) -> dict[str, Any]:
         said = {"claim": self._assignment.claim.model_dump(), "step": self.step, "note": self.note}
-        answer = await self._mesh.call("conductor", "heartbeat", said, patience=patience)
+        return await self._say(said, patience)
+
+    async def acknowledge(self) -> None:
+        """Tell the conductor, once more after the claim's end, which messages the model has seen."""
+        if self.inbox.shown:
+            try:
+                await self._say({"step": self.step}, patience=0)
+            except RigError as error:
+                log.info("messages stay unread", issue=self._assignment.issue, reason=str(error))
+
+    async def _say(self, said: dict[str, Any], patience: float | None) -> dict[str, Any]:
+        shown = self.inbox.shown
+        more = {"read": shown} if shown else {}
+        answer = await self._mesh.call("conductor", "heartbeat", said | more, patience=patience)
+        self.inbox.acknowledged(shown)
+        self.inbox.put(answer.get("messages") or [])
         if token := answer.get("token"):
             self._identity.token = str(token)
         return answer

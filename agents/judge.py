@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agents import repository
 from agents.assigned import Run
 from agents.errors import Stuck
+from agents.reconcile import reconciled
 from agents.results import ReadinessResult
 from agents.think import think
 
@@ -30,5 +30,4 @@ async def _texts(run: Run) -> dict[str, str]:
     if base is None:
         raise Stuck("git_error", f"{assignment.repository} has no branch {assignment.base}.")
     await copy.check_out(base)
-    guide = await copy.show(base, repository.GUIDE) or ""
-    return {"issue": f"{assignment.title}\n\n{assignment.body}", "agents.md": guide}
+    return {"issue": f"{assignment.title}\n\n{assignment.body}", **await reconciled(run, base)}

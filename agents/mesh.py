@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from agents.stdio import StdioConnection
 from servers.kit.character import Character, HttpServer, StdioServer
 from servers.kit.client import Meta, ToolClient
 from servers.kit.errors import NotFound
+from servers.kit.tls import trusting
 
 OURS = ("conductor", "github")
+WORKSPACE = "workspace"
 ATTEMPTS = 5
 
 
@@ -42,20 +45,31 @@ class Connection(Protocol):
 
 
 class Mesh:
-    """Calls tools by server and name; shows the claim, once there is one, to the rig's own servers."""
+    """Calls tools by server and name; shows the claim, once there is one, to the rig's own servers.
+
+    Attributes:
+        leave: What the workspace's commands may do in this run beyond its files, such as hosts that they reach.
+    """
 
     def __init__(self, connections: Mapping[str, Connection], patience_seconds: float) -> None:
         self._connections = connections
         self._patience = patience_seconds
         self._claim: Claim | None = None
+        self.leave: Mapping[str, Any] | None = None
 
     async def call(
-        self, server: str, tool: str, arguments: Mapping[str, Any] | None = None, patience: float | None = None
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any] | None = None,
+        patience: float | None = None,
+        leave: Mapping[str, Any] | None = None,
     ) -> Any:
         """Call a tool, again and under the same request id while the server is away.
 
         Args:
             patience: Seconds to wait for a server that is away; by default as the settings say.
+            leave: What commands of the workspace may do this time; by default as `self.leave` says.
 
         Raises:
             RigError: What the server refused; Unavailable if it stayed away.
@@ -64,13 +78,15 @@ class Mesh:
         meta: dict[str, Any] = {"rig/request_id": str(uuid4())}
         if self._claim and not isinstance(connection, StdioConnection):
             meta["rig/claim"] = self._claim.model_dump()
+        if server == WORKSPACE and (given := leave or self.leave):
+            meta["rig/sandbox"] = given
         seconds = self._patience if patience is None else patience
         return await patiently(seconds, lambda: connection.call(tool, arguments, meta))
 
-    async def list_tools(self, server: str) -> list[Tool]:
-        """The tools that a server offers us."""
+    async def list_tools(self, server: str, patience: float | None = None) -> list[Tool]:
+        """The tools that a server offers us; patience and errors as in `call`."""
         connection = self._connection(server)
-        return await patiently(self._patience, connection.list_tools)
+        return await patiently(self._patience if patience is None else patience, connection.list_tools)
 
     def hold(self, claim: Claim) -> None:
         """There is work: show this claim from now on, and have every server ready."""
@@ -81,7 +97,7 @@ class Mesh:
 
     async def release(self) -> None:
         """The work is over: show no claim, and have no server that remembers it."""
-        self._claim = None
+        self._claim = self.leave = None
         await asyncio.gather(*(c.renew() for c in self._connections.values() if isinstance(c, StdioConnection)))
 
     async def aclose(self) -> None:
@@ -99,7 +115,8 @@ async def open_mesh(
     character: Character, settings: AgentSettings, identity: Identity, folder: Path
 ) -> AsyncGenerator[Mesh]:
     """The connections of `character`; its stdio servers start now, ahead of the work."""
-    connections: dict[str, Connection] = {name: _ours(name, settings, identity) for name in OURS}
+    tls = trusting(settings.ca_file)
+    connections: dict[str, Connection] = {name: _ours(name, settings, identity, tls) for name in OURS}
     for name, server in character.mcp_servers.items():
         match server:
             case StdioServer():
@@ -107,7 +124,7 @@ async def open_mesh(
             case HttpServer(url=url) if url:
                 connections[name] = ToolClient(url, lambda: "", attempts=ATTEMPTS)
             case HttpServer():
-                connections[name] = _ours(name, settings, identity)
+                connections[name] = _ours(name, settings, identity, tls)
     mesh = Mesh(connections, settings.patience_seconds)
     try:
         yield mesh
@@ -115,11 +132,12 @@ async def open_mesh(
         await mesh.aclose()
 
 
-def _ours(name: str, settings: AgentSettings, identity: Identity) -> ToolClient:
+def _ours(name: str, settings: AgentSettings, identity: Identity, tls: ssl.SSLContext | None) -> ToolClient:
     # Only the rig's own servers see the token: a URL in a character is somebody else's server.
     return ToolClient(
         settings.servers.get(name) or f"{settings.conductor_url.rstrip('/')}/mcp/{name}",
         lambda: identity.token,
         lambda: {"rig/instance": identity.instance, "rig/boot": identity.boot},
         attempts=ATTEMPTS,
+        tls=tls,
     )

@@ -6,7 +6,9 @@ from agents import wording
 from agents.assigned import Run
 from agents.checks import harm
 from agents.errors import Stuck
+from agents.ground import Ground
 from agents.publish import push
+from agents.workspace import WorkingCopy
 
 
 async def park(run: Run, reason: str) -> str | None:
@@ -21,9 +23,12 @@ async def park(run: Run, reason: str) -> str | None:
         Fenced, Superseded: The work is no longer ours.
         Moved, Stuck, RigError: It cannot be saved.
     """
-    ground, copy, assignment = run.ground, run.copy, run.assignment
-    if ground is None:
-        return None
+    return await save(run, run.copy, run.ground, reason) if run.ground else None
+
+
+async def save(run: Run, copy: WorkingCopy, ground: Ground, reason: str) -> str | None:
+    """The same with the files of `copy`, which were made from `ground`."""
+    assignment = run.assignment
     copy.unlock()  # whatever git was doing for the run ended with it
     tree = await copy.stage()
     if tree == (ground.merge.tree if ground.merge else await copy.tree_of(ground.head)):

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 import stamina
 
 from servers.kit.errors import Unavailable
+from servers.kit.logs import get
 
+log = get(__name__)
+CANCEL_SECONDS = 3.0
 T = TypeVar("T")
 
 
@@ -24,8 +27,11 @@ async def patiently(seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("unreachable")
 
 
-async def first_of(*works: Coroutine[Any, Any, T]) -> T:
-    """The outcome of whichever ends first, in the order given where several do; the others are cancelled."""
+async def first_of(*works: Coroutine[Any, Any, T], cancel_seconds: float = CANCEL_SECONDS) -> T:
+    """The outcome of whichever ends first, in the order given where several do; the others are cancelled.
+
+    What does not end then within `cancel_seconds` is left behind.
+    """
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -33,5 +39,9 @@ async def first_of(*works: Coroutine[Any, Any, T]) -> T:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        done, behind = await asyncio.wait(tasks, timeout=cancel_seconds)
+        for task in done:
+            _ = task.cancelled() or task.exception()  # it was seen
+        for task in behind:
+            log.warning("work does not end though it was told to", work=repr(task.get_coro()))
     return ended.result()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from agents import repository, wording
 from agents.assigned import Run
-from agents.checks import places_of_markers
+from agents.checks import CommandReport, places_of_markers
 from agents.errors import Stuck
 from agents.ground import Ground
+
+MIB = 1024 * 1024
 
 
 async def begin(run: Run) -> tuple[str, str | None]:
@@ -65,6 +67,8 @@ async def lay_out(run: Run, ground: Ground) -> dict[str, str]:
     await run.copy.check_out(ground.merge.tree if ground.merge else ground.head)
     await run.copy.give_history(ground.head, assignment.branch, run.character.git)
     run.ground = ground
+    await set_up(run, ground)
+    run.copy.lay_ready(ground.base, run.settings.clones, run.settings.clone_cache_mb * MIB)
     return {
         "issue": f"{assignment.title}\n\n{assignment.body}",
         "feedback": "\n\n".join(filter(None, [assignment.feedback or "", await _conflicts(run, ground)])),
@@ -80,3 +84,23 @@ async def _conflicts(run: Run, ground: Ground) -> str:
     else:
         return ""
     return f"{run.assignment.base} was merged into the files. Files with conflict markers:\n{names}" if names else ""
+
+
+async def set_up(run: Run, ground: Ground) -> None:
+    """Fetch the dependencies that the base names, with package registries in reach, and say what is in reach later.
+
+    Raises:
+        Stuck: The set-up fails, or the repository's settings are wrong.
+    """
+    said = repository.parse(await run.copy.show(ground.base, repository.FILE))
+    leave = {"readable": [str(run.copy.objects)], "git": True, "hosts": said.policy.network}
+    run.mesh.leave = leave
+    if not said.setup_command:
+        return
+    run.step("fetching dependencies")
+    arguments = {"command": said.setup_command, "timeout_seconds": run.settings.setup_timeout_seconds}
+    answer = await run.mesh.call("workspace", "run_command", arguments, leave={**leave, "registries": True})
+    report = CommandReport.model_validate({**answer, "command": said.setup_command})
+    if not report.passed:
+        how = "did not end in time" if report.timed_out else f"ended with {report.exit_code}"
+        raise Stuck("setup_failed", f"`{report.command}` of {repository.FILE} {how}.", report.output)

@@ -25,7 +25,18 @@ class _Result(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class DevResult(_Result):
+class Remembering(_Result):
+    """A result that says which memories were of use."""
+
+    helped_by: list[int] = Field(
+        default_factory=list[int], max_length=20, description="Ids of memories that helped you; none where none did"
+    )
+    misled_by: list[int] = Field(
+        default_factory=list[int], max_length=20, description="Ids of memories that were wrong or outdated"
+    )
+
+
+class DevResult(Remembering):
     """Hand in the work when it is complete and its tests pass."""
 
     title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, pattern=SUBJECT)] = Field(
@@ -42,7 +53,7 @@ class Comment(_Result):
     body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 
 
-class ReviewResult(_Result):
+class ReviewResult(Remembering):
     """Hand in the review."""
 
     verdict: Literal["approve", "request_changes"] = Field(description="Whether the change may be merged as it is")
@@ -74,7 +85,7 @@ class GiveUp(_Result):
     error_class: str = Field(default="gave_up", max_length=60, description="Kind of obstacle, such as unclear_issue")
 
 
-Result = TypeVar("Result", DevResult, ReviewResult, ReadinessResult)
+Result = TypeVar("Result", bound=BaseModel)
 
 
 def spec(name: str, model: type[BaseModel]) -> ToolSpec:

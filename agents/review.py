@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from agents import repository
 from agents.assigned import Run
 from agents.assignment import PullRequest
 from agents.changes import commentable
 from agents.errors import Stuck
+from agents.reconcile import reconciled
 from agents.results import Comment, ReviewResult
 from agents.think import think
 
@@ -22,8 +22,8 @@ async def review(run: Run) -> None:
     if pull is None:
         raise Stuck("bad_assignment", "There is nothing to review: the assignment names no pull request.")
     run.step("reading the pull request")
-    diff, guide = await asyncio.gather(_diff(run, pull), _check_out(run, pull))
-    result = await think(run, ReviewResult, Placement(diff).judge, _texts(run, diff.text, guide))
+    diff, base = await asyncio.gather(diff_of(run, pull.number), _check_out(run, pull))
+    result = await think(run, ReviewResult, Placement(diff).judge, _texts(run, diff.text, base))
     run.step("handing in the verdict")
     run.last_words()
     await run.conductor(
@@ -43,24 +43,24 @@ class Diff:
     truncated: bool
 
 
-async def _diff(run: Run, pull: PullRequest) -> Diff:
-    answer = await run.github("get_diff", number=pull.number)
+async def diff_of(run: Run, number: int) -> Diff:
+    """The diff of a pull request of the run's repository."""
+    answer = await run.github("get_diff", number=number)
     return Diff(str(answer["diff"]), bool(answer.get("truncated")))
 
 
 async def _check_out(run: Run, pull: PullRequest) -> str:
-    """Put the files of the head in place; answers the repository's guide for agents."""
+    """Put the files of the head in place; answers the commit whose rules count: the base's, not the author's."""
     copy = run.copy
     await run.remotely(copy.fetch)
     await run.remotely(lambda credential: copy.fetch_commit(pull.head_sha, credential))
     await copy.check_out(pull.head_sha)
-    base = await copy.remote(run.assignment.base)
-    return await copy.show(base or pull.head_sha, repository.GUIDE) or ""
+    return await copy.remote(run.assignment.base) or pull.head_sha
 
 
-async def _texts(run: Run, diff: str, guide: str) -> dict[str, str]:
+async def _texts(run: Run, diff: str, base: str) -> dict[str, str]:
     issue = f"{run.assignment.title}\n\n{run.assignment.body}"
-    return {"issue": issue, "diff": diff, "agents.md": guide}
+    return {"issue": issue, "diff": diff, **await reconciled(run, base)}
 
 
 class Placement:

@@ -6,26 +6,27 @@ import asyncio
 import ctypes
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import NoReturn
-from uuid import uuid4
 
-from agents import providers
+from agents import lean, leftovers, status
 from agents.assigned import Run
 from agents.assignment import Assignment
 from agents.errors import NoModel, Stopped
 from agents.exits import FAILED, NO_MODEL, OK, SUPERSEDED, TERMINATED
 from agents.heartbeat import Pulse
+from agents.leftovers import Leftover
 from agents.mesh import Identity, Mesh, open_mesh
 from agents.patience import first_of
-from agents.providers import Provider
+from agents.providers import Provider, loading
+from agents.run_folder import RunFolder
 from agents.settings import AgentSettings
-from agents.supervisor import supervise
+from agents.standing import Standing
+from agents.supervisor import Found, supervise
 from agents.workspace import WorkingCopy, empty
 from servers.kit import character as characters
 from servers.kit import logs
@@ -37,6 +38,9 @@ POLL_SECONDS = 20
 AWAY_SECONDS = 1
 PR_SET_DUMPABLE = 4
 SHOWN = 200
+LAST_WORDS_SECONDS = 2
+LEFT = "left: "  # how the last words of a process begin
+FAREWELL_SECONDS = 11  # beside the time for saving: what has to be cancelled, told and closed
 
 
 def main(path: Path) -> int:
@@ -46,7 +50,7 @@ def main(path: Path) -> int:
         settings = AgentSettings.load()
         logs.configure(settings.log_level)
         character = characters.load(path)
-        providers.require_key(settings)
+        loading.require(character, settings)
         if settings.parent_pipe:
             threading.Thread(target=_leave_with_parent, daemon=True).start()
         return asyncio.run(_run_until_signal(character, settings))
@@ -65,16 +69,25 @@ async def _run_until_signal(character: Character, settings: AgentSettings) -> in
     hide()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, _leave, stop)
+        asyncio.get_running_loop().add_signal_handler(name, _leave, stop, settings.drain_seconds + FAREWELL_SECONDS)
     return await run_agent(character, settings, stop)
 
 
-def _leave(stop: asyncio.Event) -> None:
-    """Leave in order when told to, and at once when told again."""
+def _leave(stop: asyncio.Event, seconds: float) -> None:
+    """Leave in order when told to, at once when told again, and after so many seconds whatever still hangs."""
     if stop.is_set():
         log.warning("told to leave again; unfinished work is lost")
         os._exit(TERMINATED)
     stop.set()
+    # A thread, for what hangs may be the loop itself.
+    overdue = threading.Timer(seconds, _overdue)
+    overdue.daemon = True
+    overdue.start()
+
+
+def _overdue() -> NoReturn:
+    log.critical("leaving takes too long; the process ends as it is")
+    os._exit(TERMINATED)
 
 
 async def run_agent(character: Character, settings: AgentSettings, stop: asyncio.Event) -> int:
@@ -87,7 +100,8 @@ async def run_agent(character: Character, settings: AgentSettings, stop: asyncio
     """
     agent = Agent(character, settings, stop)
     try:
-        return await agent.live()
+        async with status.serving(agent.standing, settings.status_host, settings.status_port):
+            return await agent.live()
     finally:
         await agent.aclose()
 
@@ -100,33 +114,45 @@ class Agent:
         self._settings = settings
         self._stop = stop
         slot = settings.slot(character.name)
+        self._left: Leftover | None = None
         self._identity = Identity(slot, settings.token.get_secret_value())
         self._folder = settings.data_dir.expanduser().resolve() / "agents" / re.sub(r"[^\w.-]", "_", slot)
-        # The SDK takes a second or two to import: let that happen while we wait for work.
-        loading = asyncio.to_thread(providers.load, character.llm, settings)
-        self._provider: asyncio.Task[Provider] = asyncio.create_task(loading)
+        self._provider: asyncio.Task[Provider] | None = None
+        self.standing = Standing(character, slot)
 
     async def live(self) -> int:
         """Work until it is time to leave."""
-        shutil.rmtree(self._folder / "runs", ignore_errors=True)  # what a killed process before us left
+        runs = self._folder / "runs"
+        self._left = await asyncio.to_thread(leftovers.take, runs)
         log.info("ready", agent=self._character.name, instance=self._identity.instance, boot=self._identity.boot)
-        folder = self._folder / "runs" / uuid4().hex  # of this process alone: one that it replaced may still write
         try:
-            (folder / "tree").mkdir(parents=True)
-            async with open_mesh(self._character, self._settings, self._identity, folder) as mesh:
-                while assignment := await self._next(mesh):
-                    await self._work(assignment, mesh, folder)
-                    await mesh.release()
-                    await asyncio.to_thread(empty, folder)
+            with RunFolder(runs) as place:
+                async with open_mesh(self._character, self._settings, self._identity, place.path) as mesh:
+                    lean.trim()
+                    while assignment := await self._next(mesh):
+                        await self._work(assignment, mesh, place)
+                        await mesh.release()
+                        await asyncio.to_thread(empty, place.path)
+                        lean.trim()
+                    await self._say_goodbye(mesh)
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await self._throw_away("nobody offered the work again")
         return OK
+
+    async def _say_goodbye(self, mesh: Mesh) -> None:
+        idle = f"there was no work for {self._settings.idle_exit_seconds:g} seconds"
+        why = "its process was told to leave" if self._stop.is_set() else idle
+        self.standing.leave(why)
+        await _tell(mesh, f"{LEFT}{why}")
 
     async def aclose(self) -> None:
         """Close what outlives single runs."""
-        self._provider.cancel()
-        if self._provider.done() and not self._provider.cancelled() and not self._provider.exception():
-            await self._provider.result().aclose()
+        provider = self._provider
+        if provider is None:
+            return
+        provider.cancel()
+        if provider.done() and not provider.cancelled() and not provider.exception():
+            await provider.result().aclose()
 
     async def _next(self, mesh: Mesh) -> Assignment | None:
         """The next assignment, or None when it is time to leave."""
@@ -146,9 +172,11 @@ class Agent:
         while True:
             left = began + limit - time.monotonic() if limit else POLL_SECONDS
             wait = max(0.0, min(POLL_SECONDS, left))
-            asked = {"kinds": list(self._character.work), "wait_seconds": wait}
+            me = self._character
+            asked = {"kinds": list(me.work), "wait_seconds": wait, "providers": me.providers}
             try:
                 answer = await mesh.call("conductor", "claim_assignment", asked, patience=0)
+                self.standing.wait(answer.get("paused") or ())
                 if answer.get("assignment"):
                     return Assignment.model_validate(answer["assignment"])
             except Unavailable as error:
@@ -157,20 +185,50 @@ class Agent:
             if limit and time.monotonic() - began >= limit:
                 return None
 
-    async def _work(self, assignment: Assignment, mesh: Mesh, folder: Path) -> None:
+    async def _work(self, assignment: Assignment, mesh: Mesh, place: RunFolder) -> None:
         log.info("claimed", issue=assignment.issue, kind=assignment.kind, run=assignment.run)
         mesh.hold(assignment.claim)
+        self._loading()  # beside the fetching of the repository
         pulse = Pulse(assignment, mesh, self._identity, self._character.heartbeat_seconds)
-        copy = WorkingCopy(self._folder / "clones" / f"{assignment.repository}.git", folder)
-        run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load)
+        clone = self._settings.clones / f"{assignment.repository}.git"
+        copy = WorkingCopy(clone, place.path)
+        run = Run(assignment, self._character, self._settings, mesh, copy, pulse, self._load, place.note)
         try:
-            await supervise(run, pulse, self._stopped())
+            with self.standing.working(run):
+                async with run.live.sending():
+                    await supervise(run, pulse, self._stopped(), self._found(clone))
         except NoModel as error:
-            await _tell(mesh, f"has no model: {error}")
+            await _tell(mesh, f"{LEFT}it has no model: {error}")
             raise
+        finally:
+            place.note(None)
+            await pulse.acknowledge()
+
+    def _found(self, clone: Path) -> Found | None:
+        """The unfinished work of a killed process, which the first run after it goes on with or throws away."""
+        if self._left is None or self._left.work is None:
+            return None
+        return Found(self._left.work, WorkingCopy(clone, self._left.folder), self._throw_away)
+
+    async def _throw_away(self, reason: str | None) -> None:
+        """Delete the files of a killed process; without a reason they were saved."""
+        left, self._left = self._left, None
+        if left is None:
+            return
+        if reason:
+            about = left.work.issue if left.work else ""
+            log.warning("the files of a killed process are thrown away", issue=about, reason=reason)
+        await asyncio.to_thread(left.drop)
 
     async def _load(self) -> Provider:
-        return await asyncio.shield(self._provider)
+        return await asyncio.shield(self._loading())
+
+    def _loading(self) -> asyncio.Task[Provider]:
+        """Loads the provider once: its SDK takes a second and as much memory as an idle agent has no use for."""
+        if self._provider is None:
+            loaded = asyncio.to_thread(loading.load, self._character, self._settings)
+            self._provider = asyncio.create_task(loaded)
+        return self._provider
 
     async def _stopped(self) -> NoReturn:
         await self._stop.wait()
@@ -180,9 +238,10 @@ class Agent:
 async def _tell(mesh: Mesh, step: str) -> None:
     """Let people see why this process is not there."""
     try:
-        await mesh.call("conductor", "heartbeat", {"step": step[:SHOWN]}, patience=0)
-    except RigError as error:
-        log.info("nobody could be told", step=step, reason=str(error))
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            await mesh.call("conductor", "heartbeat", {"step": step[:SHOWN]}, patience=0)
+    except (RigError, TimeoutError) as error:
+        log.info("nobody could be told", step=step, reason=str(error) or "it took too long")
 
 
 def hide() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,10 @@ from servers.kit.logs import get
 log = get(__name__)
 PYTHONS = ("python", "python3")
 START_SECONDS = 60
+# How commands are confined is for whoever runs the machine to say, and no secret.
+OPERATORS = (
+    "RIG_SANDBOX", "RIG_COMMAND_PROCESSES", "RIG_COMMAND_MEMORY_MB", "RIG_COMMAND_DISK_MB", "RIG_REGISTRY_HOSTS",
+)  # fmt: skip
 WARM_UP_SECONDS = 0.5
 
 
@@ -113,5 +118,6 @@ def _parameters(server: StdioServer, folder: Path) -> StdioServerParameters:
     # A bare `python` means ours: the rig's servers are installed there and perhaps nowhere else.
     command = sys.executable if server.command in PYTHONS else server.command
     tree = folder / "tree"
-    env = {"RIG_WORKSPACE": str(tree), "RIG_DATA_DIR": str(folder), **server.env}
+    limits = {name: os.environ[name] for name in OPERATORS if name in os.environ}
+    env = {"RIG_WORKSPACE": str(tree), "RIG_DATA_DIR": str(folder), **limits, **server.env}
     return StdioServerParameters(command=command, args=server.args, env=env, cwd=tree)

@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Mapping
 
 from agents import prompt
 from agents.assigned import Run
-from agents.errors import Stuck
-from agents.loop import Accept, Loop
+from agents.conversation import Accept, Brief, Conversation
+from agents.errors import BudgetExceeded, Stuck
+from agents.fences import Fence
+from agents.memories import mark_uses
 from agents.results import Result
 from agents.toolbelt import Toolbelt
+from agents.transcripts import AtConductor
 
 
 async def think(
@@ -24,19 +27,28 @@ async def think(
     Raises:
         Stuck: There is none within the budget.
     """
-    toolbelt, provider, fenced = await asyncio.gather(Toolbelt.of(run.character, run.mesh), run.provider(), texts)
+    fence = Fence()
+    toolbelt, provider, said = await asyncio.gather(
+        Toolbelt.of(run.character, run.mesh, run.report, fence), run.provider(), texts
+    )
     run.step("working")
-    loop = Loop(toolbelt, run.meter, result, accept)
+    earlier = run.ground is not None and run.ground.earlier
+    opening = prompt.opening(run.assignment, said, earlier, fence, run.inbox.introduction)
+    brief = Brief(prompt.system(run.character), opening, run.copy.tree.parent)
+    transcripts = AtConductor(run.conductor, run.assignment.attempt)
+    conversation = Conversation(brief, toolbelt, run.meter, result, accept, transcripts, run.inbox, run.live.say)
     minutes = run.character.budget.minutes
     limit = asyncio.timeout(minutes * 60)
     try:
         async with limit:
-            return await loop.run(provider, prompt.system(run.character), _opening(run, fenced))
+            await provider.work(conversation)
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise Stuck("budget", f"The run reached its limit of {minutes:g} minutes.", loop.trace) from error
-
-
-def _opening(run: Run, texts: Mapping[str, str]) -> str:
-    return prompt.opening(run.assignment, texts, earlier=run.ground is not None and run.ground.earlier)
+        raise Stuck("budget", f"The run reached its limit of {minutes:g} minutes.", conversation.trace) from error
+    except (Stuck, BudgetExceeded) as ended:
+        ended.evidence = ended.evidence or conversation.trace
+        raise
+    assert conversation.result is not None  # noqa: S101 - a provider ends with a result or an error
+    await mark_uses(run, conversation.result)
+    return conversation.result

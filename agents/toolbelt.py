@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp.types import Tool
+
 from agents.errors import Stuck
+from agents.fences import Fence, neutral
 from agents.mesh import Mesh
 from agents.providers import ToolResult, ToolSpec, ToolUse
 from agents.results import arguments
-from servers.kit.character import Character
-from servers.kit.errors import Fenced, RigError, Superseded, leaves
-from servers.kit.logs import get
+from servers.kit.character import Character, HttpServer, Server
+from servers.kit.errors import Denied, Fenced, RigError, Superseded, Unavailable, leaves
+from servers.kit.logs import get, redact
 
 log = get(__name__)
+# Tools of the rig that are for the process around the model.
+RUNTIMES = frozenset({"git_credential", "get_transcript", "keep_transcript"})
 LONGEST = 100_000
+DENIALS = 3
+REASON = 500
 PATIENCE = 15
+
+
+Report = Callable[..., Awaitable[None]]
+
+
+async def _nobody(event: str, **data: Any) -> None:
+    """Where nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -30,46 +44,68 @@ class _Entry:
 
 
 class Toolbelt:
-    """The allowed tools of a run, by the name under which the model sees them."""
+    """The allowed tools of a run, by the name under which the model sees them.
 
-    def __init__(self, mesh: Mesh, entries: Sequence[_Entry]) -> None:
+    Args:
+        report: Tells the conductor what the guard denied.
+        fence: The run's, in which every answer stands.
+    """
+
+    def __init__(
+        self, mesh: Mesh, entries: Sequence[_Entry], report: Report = _nobody, fence: Fence | None = None
+    ) -> None:
         self._mesh = mesh
         self._entries = {entry.spec.name: entry for entry in entries}
+        self._report = report
+        self._fence = fence or Fence()
+        self._writing = asyncio.Lock()
+        self._denials = 0
 
     @classmethod
-    async def of(cls, character: Character, mesh: Mesh) -> Toolbelt:
+    async def of(
+        cls, character: Character, mesh: Mesh, report: Report = _nobody, fence: Fence | None = None
+    ) -> Toolbelt:
         """Ask every server for the tools that the character allows.
 
         Raises:
             Stuck: The character names a tool that its server does not offer.
+            Unavailable: A server that a run cannot do without is away.
         """
-        servers = [name for name, server in character.mcp_servers.items() if server.tools]
-        listed = await asyncio.gather(*(mesh.list_tools(name) for name in servers))
+        servers = {name: server for name, server in character.mcp_servers.items() if server.tools}
+        listed = await asyncio.gather(*(_listed(mesh, name, server) for name, server in servers.items()))
         entries: list[_Entry] = []
         for server, tools in zip(servers, listed, strict=True):
+            if tools is None:
+                continue
             offered = {tool.name: tool for tool in tools}
-            for name in character.mcp_servers[server].tools:
-                if name not in offered:
+            for name in servers[server].tools:
+                if name not in offered or name in RUNTIMES:
                     raise Stuck("configuration", f"The server {server} offers {character.name} no tool {name}.")
                 tool = offered[name]
                 spec = ToolSpec(f"mcp__{server}__{name}", tool.description or "", tool.input_schema)
                 hint = tool.annotations and tool.annotations.read_only_hint
                 entries.append(_Entry(server, name, spec, bool(hint)))
-        return cls(mesh, entries)
+        return cls(mesh, entries, report, fence)
 
     @property
     def specs(self) -> list[ToolSpec]:
         """What the model is offered."""
         return [entry.spec for entry in self._entries.values()]
 
+    def reads(self, name: str) -> bool:
+        """Whether a tool changes nothing."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.read_only
+
     async def use(self, uses: Sequence[ToolUse]) -> list[ToolResult]:
         """Make all calls of a turn together; those that may write keep their order among themselves.
 
         Raises:
-            Fenced, Superseded: The claim is over; everything else is told to the model.
+            Fenced, Superseded: The claim is over.
+            Stuck: The guard denied three calls in a row; everything else is told to the model.
         """
-        readers = [use for use in uses if self._reads(use)]
-        writers = [use for use in uses if not self._reads(use)]
+        readers = [use for use in uses if self.reads(use.name)]
+        writers = [use for use in uses if not self.reads(use.name)]
         try:
             async with asyncio.TaskGroup() as group:
                 read = [group.create_task(self._one(use)) for use in readers]
@@ -79,12 +115,9 @@ class Toolbelt:
         results = {result.id: result for result in [*(task.result() for task in read), *wrote.result()]}
         return [results[use.id] for use in uses]
 
-    def _reads(self, use: ToolUse) -> bool:
-        entry = self._entries.get(use.name)
-        return entry is not None and entry.read_only
-
     async def _in_order(self, uses: Sequence[ToolUse]) -> list[ToolResult]:
-        return [await self._one(use) for use in uses]
+        async with self._writing:  # a program may ask for one while the other is still made
+            return [await self._one(use) for use in uses]
 
     async def _one(self, use: ToolUse) -> ToolResult:
         entry = self._entries.get(use.name)
@@ -100,9 +133,32 @@ class Toolbelt:
             )
         except (Fenced, Superseded):
             raise
+        except Denied as denied:
+            await self._denied(use, denied)
+            return ToolResult(use.id, denied.wire(), is_error=True)
         except RigError as error:
-            return ToolResult(use.id, error.wire(), is_error=True)
-        return ToolResult(use.id, shown(answer))
+            self._denials = 0
+            return ToolResult(use.id, neutral(error.wire()), is_error=True)
+        self._denials = 0
+        return ToolResult(use.id, self._fence.around(use.name, shown(answer)))
+
+    async def _denied(self, use: ToolUse, denied: Denied) -> None:
+        self._denials += 1
+        reason = redact(str(denied))[:REASON]
+        log.warning("the guard denied a call", tool=use.name, reason=reason)
+        await self._report("GUARD_BLOCKED", tool=use.name, reason=reason)
+        if self._denials >= DENIALS:
+            raise Stuck("guard", f"The guard denied {self._denials} calls in a row.", f"{use.name}: {reason}")
+
+
+async def _listed(mesh: Mesh, name: str, server: Server) -> list[Tool] | None:
+    if not isinstance(server, HttpServer) or server.required:
+        return await mesh.list_tools(name)
+    try:
+        return await mesh.list_tools(name, patience=0)
+    except Unavailable as error:
+        log.warning("a run goes on without a server", server=name, reason=str(error))
+        return None
 
 
 def shown(answer: Any) -> str:

@@ -6,6 +6,7 @@ the files with what it fetched itself.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -14,13 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from agents import clones
 from agents.errors import Moved, Stuck
 from agents.git import Credential, Output, failure, git
 from servers.kit.character import Git
-from servers.kit.logs import redact
+from servers.kit.errors import RigError
+from servers.kit.logs import get, redact
 
-HISTORY = 50
+log = get(__name__)
+
 REMOTE = "refs/remotes/origin/"
+CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = false
+\tlogallrefupdates = true
+[user]
+\tname = {name}
+\temail = {email}
+"""
 LEFTOVERS = """\
 __pycache__/
 *.pyc
@@ -55,12 +69,15 @@ class WorkingCopy:
     """One repository's clone, kept between runs, and one run's files.
 
     Args:
-        cache: The bare clone; only this process's slot uses it.
+        cache: The bare clone, which other agents of the machine may use at the same time.
         folder: The run's folder; the files are in `<folder>/tree`.
     """
 
     def __init__(self, cache: Path, folder: Path) -> None:
         self._cache = cache
+        self._folder = folder
+        self._use: clones.Use | None = None
+        self._laying: asyncio.Task[None] | None = None
         self.tree = folder / "tree"
         self._env = {
             "GIT_DIR": str(cache),
@@ -70,17 +87,17 @@ class WorkingCopy:
 
     async def fetch(self, credential: Credential) -> None:
         """Bring the clone up to date, making it first if it is not there."""
-        if not (self._cache / "HEAD").exists():
-            self._cache.mkdir(parents=True, exist_ok=True)
-            await git("init", "--quiet", "--bare", "--template=", str(self._cache), cwd=self.tree)
-            await self._git("config", "uploadpack.allowAnySHA1InWant", "true")
-            (self._cache / "info").mkdir(exist_ok=True)
-            (self._cache / "info" / "exclude").write_text(LEFTOVERS)
-        for lock in [*self._cache.glob("*.lock"), *self._cache.glob("refs/**/*.lock")]:
-            lock.unlink(missing_ok=True)  # left by a process that was killed; the slot has only this one
-        options = ("--quiet", "--prune", "--no-tags")
-        heads = f"+refs/heads/*:{REMOTE}*"
-        await self._git("fetch", *options, credential.clone_url, heads, credential=credential)
+        self._use = self._use or await asyncio.to_thread(clones.Use, self._cache)
+        async with clones.changing(self._cache):
+            if not (self._cache / "info" / "exclude").exists():
+                await git("init", "--quiet", "--bare", "--template=", str(self._cache), cwd=self.tree)
+                (self._cache / "info").mkdir(exist_ok=True)
+                (self._cache / "info" / "exclude").write_text(LEFTOVERS)
+            for lock in [*self._cache.glob("[!r]*.lock"), *self._cache.glob("refs/**/*.lock")]:
+                lock.unlink(missing_ok=True)  # left by a process that was killed: nobody else is here
+            options = ("--quiet", "--prune", "--no-tags")
+            heads = f"+refs/heads/*:{REMOTE}*"
+            await self._git("fetch", *options, credential.clone_url, heads, credential=credential)
 
     async def fetch_commit(self, sha: str, credential: Credential) -> None:
         """Make sure that `sha` is here, even if no branch holds it any more."""
@@ -97,22 +114,58 @@ class WorkingCopy:
         return await self.resolve(REMOTE + branch)
 
     async def check_out(self, treeish: str) -> None:
-        """Make the files equal to a commit or tree."""
+        """Make the files equal to a commit or tree, from what lies ready where there is something."""
+        if not any(self.tree.iterdir()):
+            await asyncio.to_thread(clones.take_spare, self._cache, self._folder)
         await self._git("read-tree", "--reset", "-u", treeish)
 
     async def give_history(self, commit: str, branch: str, author: Git) -> None:
-        """Give the files a `.git` in which the model can look around: recent history on a branch of its own."""
-        for arguments in (
-            ("init", "--quiet", "--template=", f"--initial-branch={branch}"),
-            ("fetch", "--quiet", "--no-tags", f"--depth={HISTORY}", self._cache.as_uri(), commit),
-            ("update-ref", f"refs/heads/{branch}", commit),
-            ("reset", "--quiet"),
-        ):
-            await git(*arguments, cwd=self.tree)
-        with (self.tree / ".git" / "config").open("a") as config:
-            config.write(
-                f"[user]\n\tname = {json.dumps(author.name, ensure_ascii=False)}\n\temail = {author.email}\n"
-            )
+        """Give the files a `.git` in which the model can look around: the history, on a branch of its own.
+
+        It borrows the clone's objects, and no git command of ours ever works with it.
+        """
+        own = self.tree / ".git"
+        head = own / "refs" / "heads" / branch
+        for folder in (head.parent, own / "objects" / "info", own / "objects" / "pack", own / "hooks"):
+            folder.mkdir(parents=True, exist_ok=True)
+        head.write_text(f"{commit}\n")
+        (own / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+        (own / "objects" / "info" / "alternates").write_text(f"{self.objects}\n")
+        (own / "config").write_text(
+            CONFIG.format(name=json.dumps(author.name, ensure_ascii=False), email=author.email)
+        )
+        shutil.copyfile(self._env["GIT_INDEX_FILE"], own / "index")
+
+    @property
+    def objects(self) -> Path:
+        """Where the history's objects are, which the model's `.git` reads."""
+        return self._cache / "objects"
+
+    def lay_ready(self, commit: str, root: Path, at_most: int) -> None:
+        """Lay a commit's files ready for the next run, beside this one; then see that clones do not grow for ever.
+
+        Args:
+            root: The folder of all clones.
+            at_most: Bytes that they may take.
+        """
+        self._laying = asyncio.create_task(self._lay(commit, root, at_most), name="files for the next run")
+
+    async def _lay(self, commit: str, root: Path, at_most: int) -> None:
+        if not (self._cache / clones.SPARE).exists():
+            await self._lay_spare(commit)
+        for gone in await asyncio.to_thread(clones.trim, root, at_most):
+            log.info("a clone that was not used for long is deleted", clone=gone.name)
+
+    async def _lay_spare(self, commit: str) -> None:
+        spare = await asyncio.to_thread(clones.new_spare, self._cache)
+        env = {"GIT_WORK_TREE": str(spare / "tree"), "GIT_INDEX_FILE": str(spare / "index")}
+        try:
+            await self._git("read-tree", "--reset", "-u", commit, env=env, cwd=self._cache)
+            clones.keep_spare(self._cache, spare)
+        except (Stuck, RigError) as error:
+            log.info("no files are laid ready", reason=str(error))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, spare, ignore_errors=True)
 
     async def merge(self, head: str, base: str) -> Merge:
         """Merge two commits without touching the files."""
@@ -145,8 +198,24 @@ class WorkingCopy:
 
     async def stage(self) -> str:
         """Take the files as they are now; answers their tree."""
+        # Of a repository that the index knows, git asks the state by a git command in it, which that one's own
+        # configuration steers. So the index knows none while files are added.
+        links = await self._links()
+        if links:
+            gone = "\0".join(links)
+            await self._git("update-index", "--force-remove", "-z", "--stdin", stdin=gone)
         await self._git("add", "--all", ".")
+        # A submodule that is not checked out is an empty folder, which git overlooks.
+        if empty := {path: sha for path, sha in links.items() if _is_empty(self.tree / path)}:
+            known = "\0".join(f"160000 {sha}\t{path}" for path, sha in empty.items())
+            await self._git("update-index", "--add", "-z", "--index-info", stdin=known)
         return (await self._git("write-tree")).out.strip()
+
+    async def _links(self) -> dict[str, str]:
+        """The repositories inside this one, by path, with the commit at which the index has them."""
+        said = await self._git("ls-files", "--stage", "-z")
+        entries = [entry.partition("\t") for entry in said.out.split("\0") if entry.startswith("160000 ")]
+        return {path: about.split()[1] for about, _, path in entries}
 
     async def tree_of(self, commit: str) -> str:
         return (await self._git("rev-parse", f"{commit}^{{tree}}")).out.strip()
@@ -158,8 +227,13 @@ class WorkingCopy:
 
     async def show(self, commit: str, path: str) -> str | None:
         """A file as a commit has it, or None."""
-        said = await self._git("cat-file", "blob", f"{commit}:{path}", good=(0, 128))
+        said = await self._git("cat-file", "blob", f"{commit}:{path}", good=(0, 128), cwd=self._cache)
         return said.out if said.exit_code == 0 else None
+
+    async def paths(self, commit: str) -> list[str]:
+        """Every file that a commit has."""
+        said = await self._git("ls-tree", "-r", "-z", "--name-only", commit, cwd=self._cache)
+        return [path for path in said.out.split("\0") if path]
 
     async def parents(self, commit: str) -> list[str]:
         return (await self._git("rev-parse", f"{commit}^@")).out.split()
@@ -216,9 +290,11 @@ class WorkingCopy:
         stdin: str | None = None,
         good: tuple[int, ...] = (0,),
         env: dict[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Output:
+        """Run git among the files, or at `cwd` where they may be exchanged meanwhile."""
         merged = {**self._env, **(env or {})}
-        return await git(*arguments, cwd=self.tree, env=merged, credential=credential, stdin=stdin, good=good)
+        return await git(*arguments, cwd=cwd or self.tree, env=merged, credential=credential, stdin=stdin, good=good)
 
 
 def _ref(branch: str) -> str:
@@ -226,3 +302,7 @@ def _ref(branch: str) -> str:
     if not re.fullmatch(r"[\w][\w./-]*", branch) or branch.endswith((".lock", "/", ".")) or ".." in branch:
         raise Stuck("git_error", f"{branch!r} is no branch that an agent may push.")
     return f"refs/heads/{branch}"
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())

@@ -1,14 +1,14 @@
-"""The port to a model: a chat takes texts and tool results and gives the next answer."""
+"""The port to a model: a provider lets one work on a conversation until that has its result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.settings import AgentSettings
-from servers.kit.character import Llm
-from servers.kit.errors import InvalidInput
+from servers.kit.money import Money
+
+if TYPE_CHECKING:
+    from agents.conversation import AnyConversation
 
 
 @dataclass(frozen=True)
@@ -59,53 +59,40 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Answer:
-    """One turn of the model."""
+    """One turn of the model.
+
+    Attributes:
+        model: Which model it was, as its provider names it.
+        provider: How it was reached, as a character names it.
+    """
 
     text: str
     uses: tuple[ToolUse, ...]
     usage: Usage
-    usd: float
-
-
-class Chat(Protocol):
-    """A conversation that remembers itself."""
-
-    async def send(self, inputs: Sequence[str | ToolResult]) -> Answer:
-        """The model's next turn; a call that failed leaves the conversation as it was.
-
-        Raises:
-            Stuck: The model refuses.
-            NoModel: Nobody may use it, or it is away for longer than its patience.
-        """
-        ...
+    cost: Money
+    model: str = ""
+    provider: str = ""
 
 
 class Provider(Protocol):
-    """A way to reach a model."""
+    """A way to reach a model; it runs the loop around the model itself, or has a program run it."""
 
-    def chat(self, system: str, tools: Sequence[ToolSpec]) -> Chat: ...
-    async def aclose(self) -> None: ...
+    @property
+    def name(self) -> str:
+        """The provider as a character names it."""
+        ...
 
+    async def work(self, conversation: AnyConversation) -> None:
+        """Let the model work until the conversation has its result.
 
-def require_key(settings: AgentSettings) -> str:
-    """The key of the Messages API.
+        Raises:
+            Stuck: The model refuses or gives up, or a limit of the run is reached.
+            NoModel: Nobody may use it, or it is away for longer than its patience.
+            UsageLimited: It is closed until a time that it says.
+            Fenced, Superseded: The claim is over.
+        """
+        ...
 
-    Raises:
-        InvalidInput: It is missing.
-    """
-    if settings.anthropic_api_key is None:
-        raise InvalidInput("ANTHROPIC_API_KEY is not set. Create a key in the Anthropic Console and export it.")
-    return settings.anthropic_api_key.get_secret_value()
-
-
-def load(llm: Llm, settings: AgentSettings) -> Provider:
-    """The provider that a character names; slow the first time, because it imports the provider's SDK.
-
-    Raises:
-        InvalidInput: Its key is missing.
-    """
-    match llm.provider:
-        case "anthropic":
-            from agents.providers.anthropic import AnthropicProvider
-
-            return AnthropicProvider(llm, require_key(settings), settings.model_patience_seconds)
+    async def aclose(self) -> None:
+        """Close what outlives single runs."""
+        ...

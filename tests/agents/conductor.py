@@ -27,8 +27,11 @@ class Conductor:
     refused: set[str] = field(default_factory=set[str])
     stop: str | None = None
     renewed: str | None = None
+    letters: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    read: list[int] = field(default_factory=list[int])
     fence: int = 0
     holder: tuple[str, str] = ("", "")
+    rooms: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def note(self, what: str, **said: Any) -> None:
@@ -63,7 +66,7 @@ class Conductor:
 
     def facts(self) -> list[str]:
         """What was told, without the routine."""
-        routine = ("claim_assignment", "heartbeat", "check_claim", "TOKEN_USAGE")
+        routine = ("claim_assignment", "heartbeat", "check_claim", "TOKEN_USAGE", "reserve_budget", "LOG")
         return [name for name in self.names if name not in routine]
 
 
@@ -77,7 +80,11 @@ Answer = dict[str, Any]
 
 @tools.tool(WRITE)
 async def claim_assignment(
-    conductor: ConductorDep, caller: CallerDep, kinds: list[str] | None = None, wait_seconds: float = 0
+    conductor: ConductorDep,
+    caller: CallerDep,
+    kinds: list[str] | None = None,
+    wait_seconds: float = 0,
+    providers: list[str] | None = None,
 ) -> Answer:
     await conductor.note("claim_assignment", kinds=kinds, instance=caller.instance, boot=caller.boot)
     offer, ends = conductor.offer(kinds or []), time.monotonic() + wait_seconds
@@ -95,10 +102,18 @@ async def claim_assignment(
 
 @tools.tool(WRITE)
 async def heartbeat(
-    conductor: ConductorDep, caller: CallerDep, claim: Claim | None = None, step: str = "", note: str = ""
+    conductor: ConductorDep,
+    caller: CallerDep,
+    claim: Claim | None = None,
+    step: str = "",
+    note: str = "",
+    read: list[int] | None = None,
 ) -> Answer:
+    conductor.read += read or []
     await conductor.note("heartbeat", step=step, token=caller.token_id)
-    return {"lease_until": "2026-01-01T00:00:00Z", "stop": conductor.stop, "token": conductor.renewed}
+    letters = [one for one in conductor.letters if one["id"] not in conductor.read]
+    said = {"stop": conductor.stop, "token": conductor.renewed, "messages": letters}
+    return {"lease_until": "2026-01-01T00:00:00Z"} | said
 
 
 @tools.tool(WRITE)
@@ -108,13 +123,23 @@ async def report_event(
     await conductor.note(type, **data)
     if caller.claim != claim or claim.fence != conductor.fence:
         raise Superseded("Another process took it over. Stop.")
+    if type == "BUDGET_EXCEEDED":
+        conductor.offers.clear()
     return {"recorded": True, "state": "in_progress"}
 
 
 @tools.tool(WRITE)
-async def complete_assignment(conductor: ConductorDep, claim: Claim, summary: str = "") -> Answer:
+async def reserve_budget(conductor: ConductorDep, claim: Claim, usd: float) -> Answer:
+    await conductor.note("reserve_budget", usd=usd)
+    return conductor.rooms.pop(0) if conductor.rooms else {"usd": 10 * usd, "calls": 10, "exceeded": None}
+
+
+@tools.tool(WRITE)
+async def complete_assignment(
+    conductor: ConductorDep, claim: Claim, summary: str = "", result: dict[str, Any] | None = None
+) -> Answer:
     conductor.offers.clear()
-    await conductor.note("complete_assignment", summary=summary)
+    await conductor.note("complete_assignment", summary=summary, **({"result": result} if result else {}))
     return {"state": "in_review"}
 
 

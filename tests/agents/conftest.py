@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,17 @@ from servers.github.settings import GitHubSettings
 from servers.kit.auth import SigningKey, Verifier
 from servers.kit.serve import Part, build_app
 from tests.agents.conductor import Conductor, tools
+from tests.agents.memories import Memories
+from tests.agents.memories import part as memory_part
 from tests.agents.stage import FILES, GIT_TOKEN, SEED, Local, Model, Stage, repair, served
+from tests.agents.warm import Warm, warmed
+
+
+@pytest.fixture(scope="session")
+def warm() -> Generator[Warm]:
+    """Agents and workspace servers that start at once."""
+    with warmed() as source:
+        yield source
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ async def model(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Model]:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, model: Model) -> AsyncGenerator[Stage]:
+async def stage(tmp_path: Path, model: Model, warm: Warm) -> AsyncGenerator[Stage]:
     conductor, key = Conductor(), SigningKey.load_or_create(tmp_path / "key.pem")
     model.plays[:] = [repair]
 
@@ -44,9 +54,10 @@ async def stage(tmp_path: Path, model: Model) -> AsyncGenerator[Stage]:
             github_url=github.url, github_token="ghp_conductor", github_dev_token=GIT_TOKEN,
             github_review_token="ghp_review",
         )  # fmt: skip
-        parts = [Part(tools, opened), github_part(known, conductor)]
+        memories = Memories()
+        parts = [Part(tools, opened), github_part(known, conductor), memory_part(memories)]
         url = await stack.enter_async_context(served(lambda url: build_app(parts, Verifier.of(key), url)))
-        yield Stage(github, conductor, key, url, model, tmp_path)
+        yield Stage(github, conductor, key, url, model, tmp_path, warm, memories)
 
 
 @pytest.fixture

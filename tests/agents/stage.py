@@ -30,6 +30,8 @@ from rig.doubles.github.client import GitHubDouble
 from servers.kit.auth import SigningKey
 from servers.kit.character import Character, load
 from tests.agents.conductor import REPOSITORY, Conductor
+from tests.agents.memories import Memories
+from tests.agents.warm import Warm, WarmProcess
 
 ROOT = Path(__file__).parents[2]
 BRANCH = "feature/issue-12-double"
@@ -85,6 +87,8 @@ class Stage:
     url: str
     model: Model
     folder: Path
+    warm: Warm
+    memories: Memories = field(default_factory=Memories)
 
     @property
     def requests(self) -> list[MessagesRequest]:
@@ -133,7 +137,7 @@ class Stage:
         )
 
     def character(self, name: str = "dev-e-python", **budget: Any) -> Character:
-        character = load(ROOT / "characters" / f"{name}.yaml")
+        character = self.warm.at_hand(load(ROOT / "characters" / f"{name}.yaml"))
         return character.model_copy(update={"budget": character.budget.model_copy(update=budget)})
 
     def settings(self, **more: Any) -> AgentSettings:
@@ -146,6 +150,7 @@ class Stage:
             "patience_seconds": 5,
             "model_patience_seconds": 5,
             "anthropic_api_key": "sk-ant-double",
+            "status_port": 0,
         }
         return AgentSettings.load(**said | more)
 
@@ -158,26 +163,27 @@ class Stage:
             return await run_agent(character or self.character(), self.settings(**settings), asyncio.Event())
 
     @asynccontextmanager
-    async def process(self, **more: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    async def process(self, **more: str) -> AsyncGenerator[WarmProcess]:
         """An agent in a process of its own."""
-        env = {
-            "PATH": os.environ["PATH"],
-            "RIG_CONDUCTOR_URL": self.url,
-            "RIG_TOKEN": self.token(),
-            "RIG_INSTANCE": "dev-1",
-            "RIG_DATA_DIR": str(self.folder / "data"),
-            "ANTHROPIC_API_KEY": "sk-ant-double",
-            "ANTHROPIC_BASE_URL": self.model.url,
-            **more,
-        }
+        character = self.folder / "dev-e-python.yaml"
+        character.write_text(self.character().model_dump_json(by_alias=True, exclude_unset=True))
+        with (self.folder / "agent.log").open("ab") as log:
+            process = await self.warm.start("agents", [str(character)], self._environment() | more, log.fileno())
+        try:
+            yield process
+        finally:
+            process.kill()
+            await process.wait()
+            process.stdin.close()
+
+    @asynccontextmanager
+    async def fresh_process(self, **more: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """An agent in a process that Python was started for, as users have it."""
+        character = ROOT / "characters" / "dev-e-python.yaml"
+        command = (sys.executable, "-m", "agents", str(character))
         with (self.folder / "agent.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "agents", str(ROOT / "characters" / "dev-e-python.yaml")),
-                cwd=ROOT,
-                env=env,
-                stdin=subprocess.PIPE,
-                stderr=log,
+                *command, cwd=ROOT, env=self._environment() | more, stdin=subprocess.PIPE, stderr=log
             )
         try:
             yield process
@@ -185,6 +191,18 @@ class Stage:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "RIG_CONDUCTOR_URL": self.url,
+            "RIG_TOKEN": self.token(),
+            "RIG_INSTANCE": "dev-1",
+            "RIG_DATA_DIR": str(self.folder / "data"),
+            "ANTHROPIC_API_KEY": "sk-ant-double",
+            "ANTHROPIC_BASE_URL": self.model.url,
+            "RIG_STATUS_PORT": "0",
+        }
 
     def repair(self) -> Play:
         """What solves the issue."""
@@ -215,6 +233,7 @@ class Stage:
             git("fetch", "-q", str(bare), start)
             git("checkout", "-q", "FETCH_HEAD")
             for path, content in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_text(content)
             git("add", ".")
             git("commit", "-qm", message)

@@ -17,8 +17,9 @@ WRITERS = {"edit_file", "write_file", "run_command"}
 @pytest.mark.parametrize("character", CATALOGUE.values(), ids=CATALOGUE)
 def test_every_tool_exists_and_is_open_to_the_role(character: Character) -> None:
     for server, connection in character.mcp_servers.items():
-        tools: Toolbox = importlib.import_module(f"servers.{server}.server").tools
-        assert set(connection.tools) <= set(tools.names(character.role)), server
+        module = "conductor.server" if server == "conductor" else f"servers.{server}.server"
+        tools: Toolbox = importlib.import_module(module).tools
+        assert set(connection.tools) <= tools.shown(character.role), server
 
 
 @pytest.mark.parametrize("character", CATALOGUE.values(), ids=CATALOGUE)

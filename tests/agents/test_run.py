@@ -113,7 +113,7 @@ async def test_a_renewed_token_is_used_at_once(stage: Stage) -> None:
     beats = [said["token"] for said in stage.conductor.said("heartbeat")]
     assert len(beats) > 1
     assert len({beats[0], beats[-1]}) == 2
-    assert stage.conductor.said("report_stuck")[0]["error_class"] == "turn_cap"
+    assert stage.conductor.said("BUDGET_EXCEEDED")[0]["scope"] == "run"
 
 
 async def test_sigterm_saves_what_there_is_and_gives_the_work_back_quickly(stage: Stage) -> None:
@@ -188,7 +188,7 @@ async def test_without_a_model_the_work_is_given_back_and_the_process_says_why(s
         assert await asyncio.wait_for(process.wait(), 30) == NO_MODEL
     assert "the agent has no model to work with" in stage.log()
     assert stage.conductor.facts()[-1] == "release_assignment"
-    assert stage.conductor.said("heartbeat")[-1]["step"].startswith("has no model: The model")
+    assert stage.conductor.said("heartbeat")[-1]["step"].startswith("left: it has no model: The model")
     assert "report_stuck" not in stage.conductor.names
 
 
@@ -233,14 +233,14 @@ async def test_a_rig_that_is_away_is_waited_for(stage: Stage) -> None:
 
 async def test_an_agent_that_is_not_welcome_says_why(stage: Stage) -> None:
     stage.conductor.refuse = Forbidden("You are paused.")
-    async with stage.process() as process:
+    async with stage.fresh_process() as process:
         assert await asyncio.wait_for(process.wait(), 30) == 1
     assert "You are paused." in stage.log()
 
 
 async def test_credentials_reach_neither_commands_nor_prompts_nor_files_nor_logs(stage: Stage) -> None:
     def play() -> Play:
-        look = "env; cat .git/config; git config --list; grep -r ghp_ . ; ls -a"
+        look = "cat .git/config; git config --list; grep -r ghp_ . ; ls -a; set | grep -c ."
         said = (yield say("", use(RUN, command=look))).only.ok()
         assert "ghp_" not in said
         assert "sk-ant" not in said
@@ -249,7 +249,7 @@ async def test_credentials_reach_neither_commands_nor_prompts_nor_files_nor_logs
 
     stage.script(play)
     stage.offer()
-    async with stage.process(RIG_LOG_LEVEL="DEBUG", RIG_IDLE_EXIT_SECONDS="0.1") as process:
+    async with stage.fresh_process(RIG_LOG_LEVEL="DEBUG", RIG_IDLE_EXIT_SECONDS="0.1") as process:
         assert await asyncio.wait_for(process.wait(), 60) == 0
     assert stage.conductor.facts()[-1] == "complete_assignment"
     secrets = ["ghp_devdev", "sk-ant-double", "eyJ"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ import pytest
 from agents.stdio import StdioConnection
 from servers.kit.character import StdioServer
 from servers.kit.errors import InvalidInput, NotFound, Unavailable
+from servers.workspace.children import children
+from tests.workspace.outside import running_in
 
 WORKSPACE = StdioServer(command="python", args=["-P", "-m", "servers.workspace"])
+SERVER = "servers.workspace"
 KEPT = WORKSPACE.model_copy(update={"keep": True})
 Connect = Callable[..., StdioConnection]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]
@@ -52,8 +57,10 @@ async def test_code_of_the_repository_does_not_stand_in_for_the_server(connect: 
 
 async def test_a_server_that_died_is_started_again_by_the_next_call(connect: Connect) -> None:
     server = connect()
-    with pytest.raises(Unavailable, match="ended during the call"):
-        await server.call("run_command", {"command": "kill -9 $PPID; sleep 5"})
+    await server.list_tools()
+    os.kill(only_server(), signal.SIGKILL)
+    with suppress(Unavailable):
+        await server.call("run_command", {"command": "sleep 5"})
     assert await server.call("list_files") == {"result": "The folder is empty."} or await server.list_tools()
 
 
@@ -84,8 +91,13 @@ async def test_calls_go_on_beside_a_long_one(connect: Connect) -> None:
     assert await server.call("read_file", {"path": "a.txt"})
 
 
+def only_server() -> int:
+    [pid] = [pid for pid in children(os.getpid()) if SERVER in Path(f"/proc/{pid}/cmdline").read_text()]
+    return pid
+
+
 async def process_of(server: StdioConnection) -> str:
-    return (await server.call("run_command", {"command": "echo $PPID"}))["stdout"]
+    return (await server.call("run_command", {"command": "echo $HOME"}))["stdout"]
 
 
 async def test_a_server_that_may_be_kept_serves_the_next_run_too(connect: Connect) -> None:
@@ -107,13 +119,20 @@ async def test_a_server_that_is_still_at_work_for_one_run_is_not_kept_for_the_ne
 ) -> None:
     server = connect(KEPT)
     first = await process_of(server)
-    long = asyncio.create_task(server.call("run_command", {"command": "echo $$ > begun; sleep 30"}))
+    long = asyncio.create_task(server.call("run_command", {"command": "echo > begun; sleep 30"}))
     begun = tmp_path / "tree" / "begun"
     await eventually(lambda: begun.exists() and begun.read_text())
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
     await server.renew()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(begun.read_text()), 0)
+    await eventually(lambda: not running_in(tmp_path / "tree"))
     assert await process_of(server) != first
+
+
+async def test_how_commands_are_confined_is_the_operators_to_say(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_SANDBOX", "sandbox-exec" if sys.platform == "linux" else "bwrap")
+    with pytest.raises(Unavailable, match="The server workspace does not start"):
+        await connect().list_tools()

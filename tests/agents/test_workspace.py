@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,37 @@ async def test_hooks_filters_and_settings_of_the_files_own_git_do_not_run(local:
     assert ".git/" not in local.git("ls-tree", "-r", "--name-only", "feature/one")
 
 
+async def test_the_settings_of_a_repository_inside_do_not_run_however_often_the_files_are_taken(local: Local) -> None:
+    inside, pwned = local.copy.tree / "inside", local.copy.tree.parent / "pwned"
+    local.write("inside/file", "x")
+    local.run(inside, "init", "-q")
+    for key, value in {"filter.evil.clean": f"touch {pwned}; cat", "user.name": "x", "user.email": "x"}.items():
+        local.run(inside, "config", key, value)
+    local.run(inside, "add", "file")
+    local.run(inside, "commit", "-qm", "x")
+    local.write("inside/.gitattributes", "* filter=evil\n")
+    for moment in range(3):  # each time as if the file had changed, so that git has to read it
+        os.utime(inside / "file", (moment, moment))
+        await local.copy.stage()
+        assert not pwned.exists()
+    assert "160000" in await local.copy.diff(local.base, "--raw")
+    shutil.rmtree(inside)
+    assert await local.copy.stage() == await local.copy.tree_of(local.base)
+
+
+async def test_a_submodule_that_is_not_checked_out_stays_as_it_was(local: Local) -> None:
+    local.git("update-index", "--add", "--cacheinfo", f"160000,{local.base},lib")
+    tree = local.git("write-tree")
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    sha = local.git(*who, "commit-tree", tree, "-m", "feat: a submodule")
+    local.git("update-ref", "refs/heads/main", sha)
+    await local.copy.fetch(local.credential)
+    await local.copy.check_out(sha)
+    assert await local.copy.stage() == tree
+    (local.copy.tree / "lib").rmdir()
+    assert await local.copy.stage() != tree
+
+
 async def test_the_models_own_git_shows_the_branch_with_nothing_changed(local: Local) -> None:
     await local.copy.give_history(local.base, "feature/one", AUTHOR)
     assert local.run(local.copy.tree, "status", "--porcelain", "--branch") == "## feature/one"
@@ -173,3 +205,10 @@ def test_the_next_run_starts_empty_even_if_the_last_ones_files_cannot_be_deleted
             left.chmod(0o700)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["tree"]
     assert not list((tmp_path / "run" / "tree").iterdir())
+
+
+async def test_a_commit_can_be_read_while_the_files_are_exchanged(local: Local) -> None:
+    local.copy.tree.rename(local.copy.tree.with_name("away"))
+    assert await local.copy.show(local.base, "AGENTS.md") == "Tests live in checks.py.\n"
+    assert "app.py" in await local.copy.paths(local.base)
+    assert await local.copy.show(local.base, "missing") is None

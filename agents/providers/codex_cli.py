@@ -1,0 +1,214 @@
+"""Codex without a person: no tools but the run's, no settings but ours, a home folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from agents.conversation import AnyConversation
+from agents.errors import NoModel, Stuck, UsageLimited
+from agents.prices import ModelPrice
+from agents.providers import Answer
+from agents.providers.cli import Cli, Lost, Start
+from agents.providers.codex_config import PROVIDER_KEY, TOOLS_KEY, catalog, config
+from agents.providers.codex_lines import Began, Ended, Rollout, read
+from agents.providers.endpoint import Endpoint
+from agents.providers.limits import reset_in_text, reset_of, speaks_of_limit
+from agents.providers.program import Program, running
+from agents.transcripts import Kept
+from servers.kit.character import Llm
+from servers.kit.errors import RateLimited, Unavailable
+from servers.kit.logs import redact
+
+NAME: Final = "codex-cli"
+API = "https://api.openai.com/v1"
+CATALOGS: dict[str, str] = {}  # what Codex says of its models, by program; asked for once in a process
+LOOK_SECONDS = 0.03
+SESSION = r"[0-9a-f-]{36}"
+CLOSED = re.compile(r"(?i)invalid_api_key|incorrect api key|unauthorized|not have access|deactivated")
+REFUSED = re.compile(r"(?i)content_filter|cyber_policy|flagged|violat\w+ .*polic")
+TOO_LONG = re.compile(r"(?i)context window|context_length_exceeded")
+UNKNOWN_SESSION = re.compile(r"(?i)no rollout found|thread/resume failed|session .*not found")
+
+
+class CodexCli(Cli):
+    """Codex, `codex exec`.
+
+    Args:
+        program: Its name in PATH, or its path.
+        keys: Variables with its model's key; the first is used.
+    """
+
+    def __init__(
+        self, llm: Llm, program: str, keys: Mapping[str, str], price: ModelPrice, patience_seconds: float
+    ) -> None:
+        key = next(iter(keys.values()), "")
+
+        def seat(conversation: AnyConversation) -> CodexSeat:
+            return CodexSeat(conversation, llm, program, key, price, timedelta(seconds=patience_seconds))
+
+        super().__init__(NAME, llm, price, patience_seconds, seat)
+
+
+class CodexSeat:
+    """One conversation with Codex."""
+
+    def __init__(
+        self,
+        conversation: AnyConversation,
+        llm: Llm,
+        program: str,
+        key: str,
+        price: ModelPrice,
+        patience: timedelta,
+    ) -> None:
+        self._conversation = conversation
+        self._llm = llm
+        self._program = program
+        self._key = key
+        self._price = price
+        self._patience = patience
+        self._home = conversation.brief.folder / "codex"
+        self._work = self._home / "work"
+        self._session = ""
+        self._rollout: Rollout | None = None
+
+    def endpoint(self, price: ModelPrice, max_tokens: int) -> Endpoint:
+        """The tools of the conversation; Codex shows its model no error as one, and goes on after the result."""
+        return Endpoint(self._conversation, price, max_tokens, says_errors=False, answers_last=False)
+
+    async def restore(self, kept: Kept | None) -> str:
+        """Put an earlier session where Codex looks for it."""
+        shutil.rmtree(self._home, ignore_errors=True)
+        self._work.mkdir(parents=True, mode=0o700)
+        if kept is None or not re.fullmatch(SESSION, kept.session):
+            return ""
+        self._session = kept.session
+        now = datetime.now(UTC)
+        place = self._home / "sessions" / f"{now:%Y}" / f"{now:%m}" / f"{now:%d}"
+        place.mkdir(parents=True)
+        file = place / f"rollout-{now:%Y-%m-%dT%H-%M-%S}-{kept.session}.jsonl"
+        file.write_text(f"{kept.lines}\n", encoding="utf-8")
+        return kept.lines
+
+    def begun(self) -> bool:
+        """Whether there is a session to go on with."""
+        return self._file() is not None
+
+    def forget(self) -> None:
+        """Begin afresh with the next process."""
+        self._session = ""
+
+    def kept(self) -> Kept | None:
+        """The session, for a later run."""
+        file = self._file()
+        try:
+            return Kept(session=self._session, lines=file.read_text(encoding="utf-8")) if file else None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    async def start(self, endpoint: Endpoint, words: str) -> Start:
+        """How to start it; everything but the session's name goes by files."""
+        (self._home / "words.txt").write_text(words, encoding="utf-8")
+        models = self._home / "models.json"
+        models.write_text(catalog(await self._models(), self._llm.model, self._conversation.brief.system))
+        base, tree = os.environ.get("OPENAI_BASE_URL") or API, self._conversation.brief.folder / "tree"
+        (self._home / "config.toml").write_text(config(self._llm.model, models, endpoint.url, base, tree))
+        argv = [self._program, "exec", "--json", "--skip-git-repo-check", "--ignore-rules"]
+        argv += ["--dangerously-bypass-hook-trust", "--sandbox", "read-only"]
+        argv += ["resume", self._session, "-"] if self.begun() else ["-"]
+        environment = self._environment() | {PROVIDER_KEY: self._key, TOOLS_KEY: endpoint.token}
+        return Start(argv, environment, self._work, self._home / "words.txt")
+
+    async def listen(self, program: Program, endpoint: Endpoint) -> None:
+        """Follow a process to its end."""
+        file = self._file()
+        self._rollout = Rollout(file, file.stat().st_size) if file else None
+        watching = asyncio.create_task(self._watch(endpoint))
+        try:
+            ended = await self._turn(program)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await self._look(endpoint)
+        if ended is None:
+            code, said = await program.ended(), program.complaint[-500:] or "it said nothing"
+            failure = Lost(said) if UNKNOWN_SESSION.search(said) else Unavailable(f"codex ended with {code}: {said}")
+            raise failure
+        if ended.failure:
+            raise _meaning(ended, self._patience)
+
+    async def _turn(self, program: Program) -> Ended | None:
+        async for line in program.lines():
+            match read(line):
+                case Began(session) if re.fullmatch(SESSION, session):
+                    self._session = session
+                case Ended() as ended:
+                    return ended
+                case _:
+                    pass
+        return None
+
+    async def _watch(self, endpoint: Endpoint) -> None:
+        """Tell of the model's answers as they come: Codex writes them to a file, and says only the sum by itself."""
+        while True:
+            await self._look(endpoint)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self, endpoint: Endpoint) -> None:
+        if self._rollout is None and (file := self._file()):
+            self._rollout = Rollout(file)
+        for said in self._rollout.news() if self._rollout else []:
+            cost = self._price.cost(said.usage)
+            await endpoint.count(Answer(said.text, said.uses, said.usage, cost, self._llm.model, NAME))
+
+    async def _models(self) -> str:
+        """What Codex knows of its models.
+
+        Raises:
+            Unavailable: It does not say so.
+        """
+        if self._program not in CATALOGS:
+            words = self._home / "words.txt"
+            argv = (self._program, "debug", "models")
+            async with running(argv, self._work, self._environment(), words) as program:
+                lines = [line async for line in program.lines()]
+                if await program.ended() != 0 or not lines:
+                    raise Unavailable(f"{self._program} does not say which models it has: {program.complaint[-500:]}")
+            CATALOGS[self._program] = b"\n".join(lines).decode(errors="replace")
+        return CATALOGS[self._program]
+
+    def _file(self) -> Path | None:
+        """Where Codex keeps the session."""
+        if not self._session:
+            return None
+        return next((self._home / "sessions").glob(f"*/*/*/rollout-*{self._session}.jsonl"), None)
+
+    def _environment(self) -> dict[str, str]:
+        return {"HOME": str(self._home / "home"), "CODEX_HOME": str(self._home), "RUST_LOG": "error"}
+
+
+def _meaning(ended: Ended, patience: timedelta) -> Exception:
+    """What a failure is: a limit, a closed door, a mistake of ours, or a model that is away for a moment."""
+    now, text = datetime.now(UTC), redact(ended.failure)[:500]
+    reset = reset_in_text(text, now)
+    if speaks_of_limit(text):
+        return UsageLimited(NAME, reset or reset_of(text, now), text)
+    if ended.status in (402, 429):
+        far = reset is not None and reset - now > patience
+        return UsageLimited(NAME, reset, text) if reset and far else RateLimited(text)
+    if ended.status in (401, 403) or CLOSED.search(text):
+        return NoModel(f"The model's API does not let us in: {text}")
+    if REFUSED.search(text):
+        return Stuck("model_refused", "The model refuses to work on this.", text)
+    if TOO_LONG.search(text):
+        return Stuck("context_window", "The conversation no longer fits into the model's context window.")
+    if ended.status in (400, 404, 413, 422) or "invalid_request_error" in text:
+        return Stuck("model_error", f"The model's API refused the request: {text}")
+    return Unavailable(text)
