@@ -1,11 +1,14 @@
-"""Follows the event log once for all open streams, and lets each resume where it left off."""
+"""Follows something numbered, such as the event log, once for all open streams; each resumes where it left off."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from conductor.logbook import LINES, LogLine, last, read
 from conductor.views import EventView, events_after, last_position
 from servers.kit.database import Pool
 from servers.kit.errors import Unavailable
@@ -15,64 +18,95 @@ TOPIC = "events"
 KEPT = 1000
 AT_ONCE = 200
 LOOK_AGAIN_SECONDS = 5.0
+T = TypeVar("T")
 
 
-class Feed:
-    """The newest events in memory, older ones from the log.
+@dataclass(frozen=True)
+class Series(Generic[T]):
+    """What can be followed: items with growing numbers, of which none ever appears behind one that was read.
 
-    Args:
-        kept: How many events stay in memory for those who follow closely.
+    Attributes:
+        topic: On which new items are announced.
+        after: So many items behind a number.
+        last: The number of the last item.
+        number: The number of an item.
     """
 
-    def __init__(self, pool: Pool, wake: Wake, kept: int = KEPT) -> None:
+    topic: str
+    after: Callable[[Pool, int, int], Awaitable[list[T]]]
+    last: Callable[[Pool], Awaitable[int]]
+    number: Callable[[T], int]
+
+
+async def _lines_after(pool: Pool, number: int, limit: int) -> list[LogLine]:
+    return await read(pool, number, limit=limit)
+
+
+EVENTS: Series[EventView] = Series(TOPIC, events_after, last_position, lambda event: event.position)
+LOG: Series[LogLine] = Series(LINES, _lines_after, last, lambda line: line.id)
+
+
+class Feed(Generic[T]):
+    """The newest items in memory, older ones from the database.
+
+    Args:
+        kept: How many items stay in memory for those who follow closely.
+    """
+
+    def __init__(self, pool: Pool, wake: Wake, series: Series[T], kept: int = KEPT) -> None:
         self._pool = pool
         self._wake = wake
-        self._recent: deque[EventView] = deque(maxlen=kept)
+        self._series = series
+        self._recent: deque[T] = deque(maxlen=kept)
         self._end: int | None = None
         self._reading = asyncio.Lock()
         self._closed = asyncio.Event()
 
-    async def after(self, position: int) -> list[EventView]:
-        """Events behind `position`, in order, at most a few hundred."""
-        await self._catch_up(position)
-        start = self._recent[0].position - 1 if self._recent else self._end or 0
-        if position < start:
-            return await events_after(self._pool, position, AT_ONCE)
-        return [event for event in self._recent if event.position > position][:AT_ONCE]
+    async def after(self, number: int) -> list[T]:
+        """Items behind `number`, in order, at most a few hundred."""
+        await self._catch_up(number)
+        start = self._series.number(self._recent[0]) - 1 if self._recent else self._end or 0
+        if number < start:
+            return await self._series.after(self._pool, number, AT_ONCE)
+        return [item for item in self._recent if self._series.number(item) > number][:AT_ONCE]
 
-    async def follow(self, position: int) -> AsyncGenerator[EventView]:
-        """Events behind `position`, and then each that is recorded, until the feed is closed.
+    async def follow(self, number: int) -> AsyncGenerator[T]:
+        """Items behind `number`, and then each that comes, until the feed is closed.
 
         Nothing is queued for a follower: whoever reads slowly finds more at its next look.
         """
         while not self._closed.is_set():
-            seen = self._wake.count(TOPIC)
+            seen = self._wake.count(self._series.topic)
             try:
-                events = await self.after(position)
+                items = await self.after(number)
             except Unavailable:
-                events = []  # the database is away for a moment; followers stay
-            for event in events:
-                yield event
-                position = event.position
-            if not events:
-                await wait_for_either(self._wake, TOPIC, LOOK_AGAIN_SECONDS, seen, self._closed)
+                items = []  # the database is away for a moment; followers stay
+            for item in items:
+                yield item
+                number = self._series.number(item)
+            if not items:
+                await wait_for_either(self._wake, self._series.topic, LOOK_AGAIN_SECONDS, seen, self._closed)
+
+    def number(self, item: T) -> int:
+        """The number of an item."""
+        return self._series.number(item)
 
     async def newest(self) -> int:
-        """The position of the last event."""
-        return await last_position(self._pool)
+        """The number of the last item."""
+        return await self._series.last(self._pool)
 
     def close(self) -> None:
         """End all streams, so that the server can stop."""
         self._closed.set()
 
-    async def _catch_up(self, position: int) -> None:
-        if self._end is not None and position < self._end:
+    async def _catch_up(self, number: int) -> None:
+        if self._end is not None and number < self._end:
             return
         async with self._reading:
             if self._end is None:
-                self._end = max(position, await self.newest() - (self._recent.maxlen or 0), 0)
-            if position < self._end:
+                self._end = max(number, await self.newest() - (self._recent.maxlen or 0), 0)
+            if number < self._end:
                 return
-            for event in await events_after(self._pool, self._end, AT_ONCE):
-                self._recent.append(event)
-                self._end = event.position
+            for item in await self._series.after(self._pool, self._end, AT_ONCE):
+                self._recent.append(item)
+                self._end = self._series.number(item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -15,6 +15,7 @@ from dashboard.access import Access
 from dashboard.app import Dashboard
 from rig.embedded.server import Served, bind
 from servers.kit.auth import SigningKey, Verifier
+from servers.kit.character import Character
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake
 
@@ -46,6 +47,7 @@ class Site:
 class Opened:
     pool: Pool
     wake: LocalWake
+    catalogue: dict[str, Character] = field(default_factory=dict[str, Character])
 
 
 Serve = Callable[..., Any]

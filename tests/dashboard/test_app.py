@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from conductor.logbook import LINES, LogData, SaidLine, write
 from servers.kit.auth import SigningKey
 
 
@@ -51,6 +52,41 @@ async def test_every_follower_sees_every_event_once_and_in_order(site: Any, even
     for _ in range(300):
         await site.record()
     assert await asyncio.gather(*followers) == [[f"id: {n}" for n in range(1, 301)]] * 4
+
+
+async def test_what_an_agent_says_reaches_an_open_page(site: Any, events_of: Any) -> None:
+    async with site.http.stream("GET", "/log/stream") as answer:
+        reading = asyncio.create_task(events_of(answer, 2))
+        said = LogData(run="r", lines=["It works.", SaidLine(text="checking", step=True)])
+        await write(site.pool, "dev-e", "ada/tally#12", said)
+        await site.wake.publish(LINES)
+        lines = [json.loads(data.removeprefix("data: ")) for data in (await reading)[1::2]]
+        assert [(line["text"], line["step"], line["issue"]) for line in lines] == [
+            ("It works.", False, "ada/tally#12"),
+            ("checking", True, "ada/tally#12"),
+        ]
+    assert "It works." in (await site.http.get("/")).text
+
+
+async def test_a_log_that_many_write_at_once_loses_no_line_for_whoever_follows(site: Any, events_of: Any) -> None:
+    async with site.http.stream("GET", "/log/stream?after=0") as answer:
+        reading = asyncio.create_task(events_of(answer, 200))
+
+        async def say(agent: int) -> None:
+            for number in range(20):
+                await write(site.pool, f"dev-{agent}", "", LogData(lines=[str(number)]))
+                await site.wake.publish(LINES)
+
+        await asyncio.gather(*map(say, range(10)))
+        found = [json.loads(data.removeprefix("data: ")) for data in (await reading)[1::2]]
+    for agent in range(10):
+        assert [line["text"] for line in found if line["agent"] == f"dev-{agent}"] == [str(n) for n in range(20)]
+
+
+async def test_an_issue_that_nobody_knows_has_no_runs(site: Any) -> None:
+    answer = await site.http.get("/parts/runs/ada/tally/12")
+    assert (answer.status_code, "Nobody has worked on it yet." in answer.text) == (200, True)
+    assert (await site.http.get("/parts/runs/ada/tally/x")).status_code == 404
 
 
 @pytest.mark.parametrize("position", ["x", "-1", "1.5", "9" * 30, "١"])
