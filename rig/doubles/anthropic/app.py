@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -134,10 +134,17 @@ class MessagesApi:
         )
 
 
+class Scripted(Protocol):
+    """What every double of a model's API has."""
+
+    faults: Faults
+    journal: Journal
+
+
 class Admin:
     """The back door: order faults, read the journal."""
 
-    def __init__(self, api: MessagesApi) -> None:
+    def __init__(self, api: Scripted) -> None:
         self._api = api
 
     async def health(self, request: Request) -> Response:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.doubles.anthropic.errors import ApiError, Overloaded, RateLimited, Unauthenticated
+from rig.doubles.anthropic.errors import ApiError, InvalidRequest, Overloaded, RateLimited, Unauthenticated
 from rig.doubles.anthropic.request import MessagesRequest
 from rig.doubles.anthropic.script import ToolUse, Turn
 
 Kind = Literal[
     "rate_limited",
+    "usage_limit",
+    "no_credit",
+    "refusal",
     "server_error",
     "overloaded",
     "overloaded_midway",
@@ -68,6 +72,19 @@ def refusal(fault: Fault) -> ApiError | None:
         case "rate_limited":
             headers = {"retry-after": f"{fault.retry_after:g}"}
             return RateLimited("This request would exceed your organization's rate limit.", headers)
+        case "usage_limit":
+            ends = int(time.time() + fault.retry_after)
+            headers = {
+                "retry-after": f"{fault.retry_after:g}",
+                "anthropic-ratelimit-unified-status": "rejected",
+                "anthropic-ratelimit-unified-reset": str(ends),
+                "anthropic-ratelimit-unified-representative-claim": "five_hour",
+            }
+            return RateLimited(
+                "This request would exceed your account's rate limit. Please try again later.", headers
+            )
+        case "no_credit":
+            return InvalidRequest("Your credit balance is too low to access the Anthropic API.")
         case "server_error":
             return ApiError("Internal server error")
         case "overloaded":
@@ -91,6 +108,8 @@ def instead(fault: Fault | None, request: MessagesRequest) -> Turn | None:
             return Turn("Let me look once more.", (ToolUse(harmless_tool(request), {}, fault=True),))
         case "silent":
             return Turn("I think this is all.")
+        case "refusal":
+            return Turn("", refused=True)
         case _:
             return None
 

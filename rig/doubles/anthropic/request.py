@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+FENCED = re.compile(r'<untrusted-([0-9a-f]{16}) source="[^"]*">\n(.*)\n</untrusted-\1>', re.DOTALL)
 
 
 class Wire(BaseModel):
@@ -90,6 +93,22 @@ class MessagesRequest(Prompt):
 
     max_tokens: Annotated[int, Field(ge=1)]
     stream: bool = False
+
+    def since(self, opening: re.Pattern[str]) -> MessagesRequest:
+        """The conversation from its last opening on: who goes on with an earlier one begins anew in the middle."""
+        for position, turn in reversed(list(enumerate(self.turns))):
+            texts = [block for block in turn.blocks if block.type == "text"]
+            if turn.role == "user" and any(opening.search(block.text) for block in texts):
+                begun = Message(role="user", content=texts)
+                rest = self.model_dump(exclude={"messages"})
+                return MessagesRequest(messages=[begun, *self.turns[position + 1 :]], **rest)
+        return self
+
+
+def unfenced(text: str) -> str:
+    """What stands in the fence that agents put around a tool's answer, or `text` where there is none."""
+    fenced = FENCED.fullmatch(text)
+    return fenced[2] if fenced else text
 
 
 def text_of(content: object) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rig.doubles.anthropic.request import Block, Message, MessagesRequest, text_of
+from rig.doubles.anthropic.request import Block, Message, MessagesRequest, text_of, unfenced
 
 FAULT_MARK: Final = "toolu_fault"
 
@@ -38,9 +38,12 @@ class Turn:
 
     text: str = ""
     tool_uses: tuple[ToolUse, ...] = ()
+    refused: bool = False
 
     @property
     def stop_reason(self) -> str:
+        if self.refused:
+            return "refusal"
         return "tool_use" if self.tool_uses else "end_turn"
 
 
@@ -107,7 +110,7 @@ def rounds(turns: list[Message]) -> Iterator[tuple[Message, Results]]:
     for answer, reply in zip(turns[1::2], turns[2::2], strict=False):
         by_id = {block.tool_use_id: block for block in reply.blocks if block.type == "tool_result"}
         asked = [block.id for block in answer.blocks if block.type == "tool_use"]
-        items = tuple(Result(text_of(by_id[one].content), bool(by_id[one].is_error)) for one in asked)
+        items = tuple(Result(unfenced(text_of(by_id[one].content)), bool(by_id[one].is_error)) for one in asked)
         said = "\n".join(block.text for block in reply.blocks if block.type == "text")
         yield answer, Results(items, said)
 
@@ -131,8 +134,9 @@ def offered(turn: Turn, request: MessagesRequest) -> Turn:
 
 
 def as_offered(wanted: ToolUse, names: list[str]) -> ToolUse:
-    """Some runtimes offer a local tool (`finish`) under the prefix of the server that carries it."""
+    """Some runtimes offer tools under the name of one server that carries them all."""
+    own = wanted.name.removeprefix("mcp__")
     for name in names:
-        if name == wanted.name or name.endswith(f"__{wanted.name}"):
+        if name == wanted.name or name.endswith(f"__{own}"):
             return ToolUse(name, wanted.input)
     raise UnexpectedInput(f"a request that offers the tool {wanted.name}", names)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Callable
 from typing import Final, cast
+
+from starlette.types import ASGIApp
 
 from rig.doubles.anthropic.app import create_app
 from rig.doubles.anthropic.script import Script
@@ -20,10 +23,12 @@ def load(named: str) -> Script:
     return cast("Script", getattr(importlib.import_module(module), function))
 
 
-async def serve(script: str, port: int, *, with_parent: bool) -> None:
-    """Serve until told to end."""
+async def serve(
+    script: str, port: int, *, with_parent: bool, create: Callable[[Script], ASGIApp] = create_app
+) -> None:
+    """Serve the API that `create` makes of the script, until told to end."""
     # Answers that a fault tears down are no news to whoever started us.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     with bind(port) as listener:
-        async with serving(create_app(load(script)), listener):
+        async with serving(create(load(script)), listener):
             await announced(address(listener), with_parent=with_parent)

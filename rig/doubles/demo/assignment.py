@@ -11,6 +11,7 @@ from rig.doubles.demo.catalogue import ISSUES
 from rig.doubles.demo.model import DemoIssue
 
 FIELD: Final = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+):[ \t]*(?P<value>\S.*?)[ \t]*$", re.MULTILINE)
+HEADING: Final = re.compile(r"^Assignment: \w+\nRepository: ", re.MULTILINE)
 SECTION: Final = re.compile(
     r"<untrusted-(?P<nonce>[^\s>]+)\s+source=\"(?P<source>[^\"]+)\"[^>]*>\n?(?P<text>.*?)\n?</untrusted-(?P=nonce)>",
     re.DOTALL,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from rig.doubles.anthropic.request import MessagesRequest
 from rig.doubles.anthropic.script import Play, Turn, UnexpectedInput, replay
-from rig.doubles.demo import assignment, dev
+from rig.doubles.demo import assignment, dev, support
 from rig.doubles.demo.assignment import Assignment
 from rig.doubles.demo.review import review
 
 
 def play(request: MessagesRequest) -> Turn:
+    if support.QUESTION.search(request.opening):
+        return replay(request, support.answer())
+    request = request.since(assignment.HEADING)
     task = assignment.read(request.opening)
     return replay(request, part(task, request.tool_names))
 

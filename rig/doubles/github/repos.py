@@ -96,9 +96,10 @@ async def resolve(path: Path, revision: str) -> str | None:
     return None
 
 
-async def log(path: Path, *revisions: str, limit: int = 250) -> list[Commit]:
-    """Commits, newest first."""
-    arguments = ("log", f"--format={COMMIT_FORMAT}", f"-n{limit}", *revisions, "--")
+async def log(path: Path, *revisions: str, limit: int = 250, file: str = "") -> list[Commit]:
+    """Commits, newest first; with `file` those that changed it."""
+    files = [f":(literal){file}"] if file else []
+    arguments = ("log", f"--format={COMMIT_FORMAT}", f"-n{limit}", *revisions, "--", *files)
     listed = await git(path, *arguments)
     return [_commit(record) for record in listed.text.split("\x01") if record.strip()]
 

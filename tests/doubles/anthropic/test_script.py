@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,3 +67,23 @@ def test_nothing_is_expected_after_the_last_turn() -> None:
     past = [asked(*READ), told(toolu_1="1", toolu_2="2"), written, told(toolu_3="ok"), done]
     with pytest.raises(UnexpectedInput, match="no further request"):
         play(request(*past, {"role": "user", "content": "And now?"}))
+
+
+def test_who_goes_on_with_an_earlier_conversation_begins_anew_in_the_middle() -> None:
+    def turn(role: str, **block: Any) -> dict[str, Any]:
+        return {"role": role, "content": [block]}
+
+    request = MessagesRequest.model_validate({"model": "m", "max_tokens": 1, "messages": [
+        turn("user", type="text", text="Assignment: implement"),
+        turn("assistant", type="tool_use", id="t", name="finish", input={}),
+        turn("user", type="tool_result", tool_use_id="t", content="taken"),
+        turn("user", type="text", text="Assignment: rework"),
+        turn("assistant", type="text", text="Yes."),
+        turn("user", type="text", text="Go on."),
+    ]})  # fmt: skip
+    later = request.since(re.compile(r"^Assignment: "))
+    assert (later.opening, [turn.role for turn in later.turns]) == (
+        "Assignment: rework",
+        ["user", "assistant", "user"],
+    )
+    assert request.since(re.compile("nothing")) is request

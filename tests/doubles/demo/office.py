@@ -20,6 +20,7 @@ from rig.doubles.demo.model import DemoIssue
 from rig.doubles.demo.seed import write_repository
 from servers.kit.errors import RigError
 from servers.workspace.commands import Shell, environment
+from servers.workspace.sandbox import Private, choose
 from servers.workspace.search import Search
 from servers.workspace.store import Workspace
 
@@ -50,7 +51,8 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = environment(folder.parent, {"PYTHONDONTWRITEBYTECODE": "1"})
+        self.private = Private(folder.parent / f"{folder.name}-private")
+        self.env = environment(self.private.home, {"PYTHONDONTWRITEBYTECODE": "1"})
 
     async def play(self, opening: str, rounds: int = 40) -> dict[str, Any] | None:
         """Run the model loop until it finishes; None when it was killed after so many rounds."""
@@ -90,20 +92,24 @@ class Desk:
             case "read_file":
                 return files.read_file(given["path"], 1, None)
             case "search_files":
-                return await Search(self.folder, self.env).find(given["pattern"], ".", given["glob"], 100)
+                search = Search(choose(), self.folder, self.private, self.env)
+                return await search.find(given["pattern"], ".", given["glob"], 100)
             case "edit_file":
                 replace_all = given.get("replace_all", False)
                 return files.edit_file(given["path"], given["old"], given["new"], replace_all)
             case "write_file":
                 return files.write_file(given["path"], given["content"])
             case "run_command":
-                return (await Shell(self.folder, self.env).run(given["command"], 60)).model_dump_json()
+                return (await self.shell().run(given["command"], 60)).model_dump_json()
             case "get_diff":
                 return self.diff()
             case "get_file":
                 return (self.folder / given["path"]).read_text()
             case unknown:
                 raise AssertionError(unknown)
+
+    def shell(self) -> Shell:
+        return Shell(choose(), self.folder, self.private, self.env)
 
     def diff(self) -> str:
         return git(self.folder, "diff", "main...HEAD")
@@ -120,7 +126,7 @@ class Desk:
         log = ""
         for step in workflow["jobs"]["test"]["steps"]:
             if "run" in step:
-                result = await Shell(self.folder, self.env).run(step["run"], 60)
+                result = await self.shell().run(step["run"], 60)
                 log += f"{step['name']}\n{result.stdout}{result.stderr}\n"
                 failed += [step["name"]] if result.exit_code else []
         return Ci(failed, log)
@@ -147,7 +153,7 @@ class Office:
         return Desk(folder)
 
     def copy(self, folder: Path) -> Office:
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*-private"))
         other = Office(folder)
         for issue in ISSUES:
             registered = folder / "main/.git/worktrees" / issue.slug

@@ -23,7 +23,7 @@ async def list_commits(call: Call) -> Answer:
     sha = await store.resolve(call.repository.path, start)
     if sha is None:
         raise Refused(409, "Git Repository is empty.") if not call.repository.refs else not_found()
-    listed = await store.log(call.repository.path, sha)
+    listed = await store.log(call.repository.path, sha, file=call.query("path") or "")
     return call.page(listed, lambda commit: shapes.commit(call.world, call.repository, commit))
 
 
