@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
-
-import typer
-
-from rig.cli import agents, characters, demo, issues, serving, store, tokens
-from rig.cli.output import fail, rig_error_in
-
-app = typer.Typer(
-    name="rig",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _say_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"rig {version('engineering-rig')}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit")
-    ] = False,
-) -> None:
-    """Takes a GitHub issue from backlog to merged pull request."""
-
-
-for module in (demo, serving, store, issues, agents, characters, tokens):
-    module.register(app)
 
 
 def main() -> None:
     """Run one command; what the rig refuses is one line on standard error, exit code 2 for bad input."""
-    try:
-        app()
-    except BaseException as error:
-        found = rig_error_in(error)
-        if found is None:
-            raise
-        sys.exit(fail(found))
+    if sys.argv[1:3] == ["guard", "hook"] and not {"-h", "--help"} & set(sys.argv):
+        # It starts before every call of a tool, so it does without the others' imports.
+        from servers.workspace.guard.hook import main as hook
+
+        sys.exit(hook(sys.argv[3:]))
+    from rig.cli.commands import run
+
+    run()

@@ -27,14 +27,16 @@ def run(
     character: Annotated[str, typer.Argument(help="Character file, or the name of one, such as dev-e-python")],
 ) -> None:
     """Run one agent: it claims work, does it, reports, and starts over until it is idle or told to end."""
-    from agents import providers
+    from agents import lean
+
+    lean.load()
+    from agents.providers import loading
     from agents.run import main
     from agents.settings import AgentSettings
     from servers.kit.character import load
 
     path = _file(character)
-    load(path)
-    providers.require_key(AgentSettings.load())
+    loading.require(load(path), AgentSettings.load())
     raise typer.Exit(main(path))
 
 

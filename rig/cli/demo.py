@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per event")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds after which it gives up")] = 180,
+    provider: Annotated[
+        Literal["anthropic", "claude-cli"],
+        typer.Option(help="What the agents think with; claude-cli is Claude Code, which has to be installed"),
+    ] = "anthropic",
 ) -> None:
     """Take issues of a small repository to merged pull requests on this machine, without any account.
 
@@ -25,4 +29,4 @@ def demo(
     """
     from rig.demo.director import main
 
-    raise typer.Exit(main(issues=issues, agents=agents, keep=keep, as_json=json, timeout=timeout))
+    raise typer.Exit(main(issues=issues, agents=agents, keep=keep, as_json=json, timeout=timeout, provider=provider))

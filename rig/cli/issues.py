@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rig.cli.asking import ask
 from rig.cli.output import clean, console, print_json, print_table
 from servers.kit.errors import InvalidInput
 
@@ -28,7 +29,7 @@ def list_issues(
 ) -> None:
     """List the issues that the rig knows, with their state."""
     _require_state(state)
-    issues = _ask("list_issues", {"repository": repository, "state": state, "limit": limit})["result"]
+    issues = ask("list_issues", {"repository": repository, "state": state, "limit": limit})["result"]
     if json:
         print_json(issues)
     elif not issues:
@@ -58,13 +59,22 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Show one issue's state and everything that happened to it, in order."""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", issue):
-        raise InvalidInput(f"{issue!r} is not an issue; write it as owner/repo#12.")
-    answer = _ask("get_issue", {"issue": issue})
+    require_issue(issue)
+    answer = ask("get_issue", {"issue": issue})
     if json:
         print_json(answer)
         return
     _print_issue(answer)
+
+
+def require_issue(issue: str) -> None:
+    """Refuse what does not name an issue.
+
+    Raises:
+        InvalidInput: It is not written as owner/repo#12.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+#\d{1,9}", issue):
+        raise InvalidInput(f"{issue!r} is not an issue; write it as owner/repo#12.")
 
 
 def _print_issue(issue: dict[str, Any]) -> None:
@@ -101,22 +111,3 @@ def _gist(data: dict[str, Any]) -> str:
     text = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, "", [], {}))
     line = " ".join(text.split())
     return line if len(line) <= 120 else f"{line[:119]}…"
-
-
-def _ask(tool: str, arguments: dict[str, Any]) -> Any:
-    import asyncio
-
-    from rig.cli.access import ClientSettings
-    from servers.kit import logs
-    from servers.kit.client import tool_client
-
-    logs.configure("ERROR")
-    settings = ClientSettings.load()
-    token = settings.bearer()
-    given = {name: value for name, value in arguments.items() if value is not None}
-
-    async def ask() -> Any:
-        async with tool_client(f"{settings.base}/mcp/conductor", lambda: token, attempts=2) as client:
-            return await client.call(tool, given)
-
-    return asyncio.run(ask())

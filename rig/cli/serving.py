@@ -13,6 +13,7 @@ from servers.kit.errors import InvalidInput
 SERVERS = {
     "conductor": "rig.embedded.alone",
     "github": "servers.github.__main__",
+    "memory": "servers.memory.__main__",
     "workspace": "servers.workspace.__main__",
 }
 
@@ -38,7 +39,7 @@ def up(
 
 
 def serve(
-    server: Annotated[str, typer.Argument(help="conductor, github (HTTP) or workspace (stdio)")],
+    server: Annotated[str, typer.Argument(help="conductor, github, memory (HTTP) or workspace (stdio)")],
 ) -> None:
     """Serve one MCP server by itself, as in a cluster; its settings are its environment."""
     if server not in SERVERS:

@@ -30,7 +30,7 @@ def migrate(json: Annotated[bool, typer.Option("--json", help="Print JSON")] = F
     from conductor.app import MIGRATIONS
     from servers.kit.database import migrate as apply
 
-    applied = _with_pool(lambda pool: apply(pool, MIGRATIONS, name="conductor"))
+    applied = with_pool(lambda pool: apply(pool, MIGRATIONS, name="conductor"))
     if json:
         print_json({"applied": applied})
     else:
@@ -50,7 +50,7 @@ def replay(
 
     With --deliveries nothing is folded, but stored webhooks point at GitHub again, which is then read afresh.
     """
-    _require_log()
+    require_log()
     if sum((until is not None, rebuild, deliveries)) > 1 or (since is not None and not deliveries):
         raise InvalidInput("Give one of --until, --rebuild and --deliveries; --since goes with --deliveries.")
     if deliveries:
@@ -63,7 +63,12 @@ def replay(
         _compare(json)
 
 
-def _require_log() -> None:
+def require_log() -> None:
+    """Refuse where there is no database yet, so that no command makes an empty one by mistake.
+
+    Raises:
+        InvalidInput: No `rig up` was ever run here, and no database is named.
+    """
     from rig.embedded.first_start import DataFolder
     from rig.embedded.settings import UpSettings
 
@@ -78,7 +83,7 @@ def _require_log() -> None:
 def _show_past(moment: datetime, json: bool) -> None:
     from conductor.store.replay import as_of
 
-    issues = _with_pool(lambda pool: as_of(pool, moment))
+    issues = with_pool(lambda pool: as_of(pool, moment))
     rows = [{"issue": i.key, "state": i.status, "attempt": i.attempt, "title": i.title} for i in issues]
     if json:
         print_json(rows)
@@ -89,7 +94,7 @@ def _show_past(moment: datetime, json: bool) -> None:
 def _replay_deliveries(since: datetime | None, json: bool) -> None:
     from conductor.intake.translation import replay
 
-    replayed = _with_pool(lambda pool: replay(pool, since))
+    replayed = with_pool(lambda pool: replay(pool, since))
     if json:
         print_json({"replayed": replayed})
     else:
@@ -101,9 +106,9 @@ def retention(json: Annotated[bool, typer.Option("--json", help="Print JSON")] =
     from conductor.retention import forget
     from conductor.settings import ConductorSettings
 
-    _require_log()
+    require_log()
     ages = ConductorSettings.load(database_url="postgresql:///unused").ages
-    gone = _with_pool(lambda pool: forget(pool, ages))
+    gone = with_pool(lambda pool: forget(pool, ages))
     if json:
         print_json(gone)
     else:
@@ -113,7 +118,7 @@ def retention(json: Annotated[bool, typer.Option("--json", help="Print JSON")] =
 def _rebuild(json: bool) -> None:
     from conductor.store.replay import rebuild
 
-    count = _with_pool(rebuild)
+    count = with_pool(rebuild)
     if json:
         print_json({"rebuilt": count})
     else:
@@ -126,7 +131,7 @@ def _compare(json: bool) -> None:
     async def found(pool: Pool) -> list[str]:
         return [difference async for difference in differences(pool)]
 
-    differing = _with_pool(found)
+    differing = with_pool(found)
     if json:
         print_json({"differences": differing})
     elif not differing:
@@ -143,7 +148,8 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
+def with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Do `work` on the configured database; the embedded one is started if no `rig up` runs it."""
     import asyncio
 
     from servers.kit import logs

@@ -27,7 +27,7 @@ def token() -> None:
 @app.command()
 def issue(
     subject: Annotated[str, typer.Argument(help="Whom the token names: a person, character or server")],
-    role: Annotated[str, typer.Option(help="dev, review, ops, person, hook or service")] = "person",
+    role: Annotated[str, typer.Option(help="What it may do; a character's role is in its file")] = "person",
     days: Annotated[float, typer.Option(min=0.01, max=3650, help="How long it is valid")] = 90,
     data_dir: Annotated[Path | None, typer.Option(help="The rig's data folder, which holds the key")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print token and expiry as JSON")] = False,

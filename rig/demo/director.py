@@ -8,24 +8,24 @@ import signal
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any, cast
 
 from rig.demo import follow, proof
 from rig.demo.screen import Lines, Screen, Terminal
-from rig.demo.stage import Stage, staged
+from rig.demo.stage import USUAL, Stage, staged
 from rig.demo.story import Tally
 from servers.kit.errors import Conflict, RigError, TimedOut, Unavailable
 
 LOG_SHOWN, LOG_KEPT = 25, 20_000
 
 
-def main(*, issues: int, agents: int, keep: bool, as_json: bool, timeout: float) -> int:
+def main(*, issues: int, agents: int, keep: bool, as_json: bool, timeout: float, provider: str = USUAL) -> int:
     """Run the demo; 0 if everything is merged and proven, 130 if it was interrupted."""
     screen: Screen = Lines() if as_json else _terminal(issues)
     try:
-        return asyncio.run(_interruptible(screen, issues, agents, keep, timeout))
+        return asyncio.run(_interruptible(direct(screen, issues, agents, keep, timeout, provider)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
 
@@ -36,15 +36,15 @@ def _terminal(issues: int) -> Terminal:
     return Terminal(Console(highlight=False), issues)
 
 
-async def _interruptible(screen: Screen, issues: int, agents: int, keep: bool, timeout: float) -> int:
+async def _interruptible(playing: Coroutine[Any, Any, int]) -> int:
     task = asyncio.current_task()
     if task is not None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await direct(screen, issues, agents, keep, timeout)
+    return await playing
 
 
-async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: float) -> int:
+async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: float, provider: str = USUAL) -> int:
     """Play the demo on `screen`."""
     began = time.monotonic()
     screen.starting()
@@ -56,7 +56,7 @@ async def direct(screen: Screen, issues: int, agents: int, keep: bool, timeout: 
 
     code = 0
     try:
-        async with staged(heard, agents=agents) as stage:
+        async with staged(heard, agents=agents, provider=provider) as stage:
             screen.ready(stage.url, str(stage.folder))
             try:
                 await _play(stage, screen, issues, timeout, began)

@@ -29,6 +29,7 @@ from servers.kit.errors import Unavailable
 
 REPOSITORY = "ada/tally"
 LABEL = "agent-ready"
+USUAL = "anthropic"
 OWNER, STRANGER = "ada", "mallory"
 CONDUCTOR, DEV, REVIEW = "rig-conductor[bot]", "rig-dev[bot]", "rig-review[bot]"
 START_SECONDS, STOP_SECONDS = 60.0, 25.0
@@ -145,13 +146,14 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    heard: Callable[[str], None] = lambda _: None, *, agents: int = 1, **settings: str
+    heard: Callable[[str], None] = lambda _: None, *, agents: int = 1, provider: str = USUAL, **settings: str
 ) -> AsyncGenerator[Stage]:
     """Start everything at once, and end and remove everything with the block.
 
     Args:
         heard: Called with each line of the rig's log.
         agents: How many of each character may run.
+        provider: How all of them reach their model.
         settings: Further environment variables of `rig up`.
     """
     folder = _folder()
@@ -159,6 +161,8 @@ async def staged(
     tokens = {login: f"ghp_{secrets.token_hex(18)}" for login in (OWNER, STRANGER, CONDUCTOR, DEV, REVIEW)}
     secret = secrets.token_hex(16)
     environment = _environment(folder, tokens, secret, ports) | {"RIG_AGENTS": str(agents)} | settings
+    if provider != USUAL:
+        environment["RIG_CHARACTERS"] = str(_crew(folder, provider))
     rig = RigProcess(environment, heard)
     seed = _seed(tokens, secret, ports[2])
     try:
@@ -173,6 +177,18 @@ async def staged(
             yield Stage(folder, github, model, rig, tokens, Path(repository["path"]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _crew(folder: Path, provider: str) -> Path:
+    """The packaged characters, with another provider."""
+    from rig.embedded.crew import PACKAGED
+
+    crew = folder / "characters"
+    crew.mkdir()
+    for file in next(place for place in PACKAGED if place.is_dir()).glob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        (crew / file.name).write_text(text.replace(f"provider: {USUAL}\n", f"provider: {provider}\n"))
+    return crew
 
 
 def _folder() -> Path:

@@ -23,6 +23,8 @@ from servers.kit.claims import ConductorClaims
 from servers.kit.client import tool_client
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.serve import build_app
+from servers.memory import server as memory
+from servers.memory.settings import MemorySettings
 
 SERVICE_TOKEN_LIFE = timedelta(hours=1)
 POLL_SECONDS, BESIDE_WEBHOOKS_SECONDS = 30, 300
@@ -61,10 +63,16 @@ async def composed(
     """Put the rig together; `base` is where it reaches itself."""
     verifier = Verifier.of(key)
     own = conductor_settings(settings, hub, crew, database_url, base)
-    async with tool_client(f"{base}/mcp/conductor", ServiceToken(key, "github")) as to_conductor:
+    remembering = MemorySettings.load(database_url=SecretStr(database_url))
+    conductor_at = f"{base}/mcp/conductor"
+    async with (
+        tool_client(conductor_at, ServiceToken(key, "github")) as to_conductor,
+        tool_client(conductor_at, ServiceToken(key, "memory")) as from_memory,
+    ):
         parts = [
             conductor.part(own, ServiceToken(key, "conductor"), alone=not settings.database_url.get_secret_value()),
             github.part(hub, ConductorClaims(to_conductor)),
+            memory.part(remembering, ConductorClaims(from_memory), from_memory),
         ]
         app = build_app(parts, verifier, settings.public_url or base)
         dashboard = Dashboard(Access(verifier, settings.open_to_this_machine_only))
@@ -80,6 +88,7 @@ def conductor_settings(
         "database_url": SecretStr(database_url),
         "repositories": hub.repositories,
         "github_server_url": f"{base}/mcp/github",
+        "memory_server_url": f"{base}/mcp/memory",
         "signing_key": settings.data_dir / "signing-key.pem",
         "characters": crew.folder,
     }

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from agents.providers import loading
+from agents.settings import AgentSettings
 from rig.embedded.launcher import Post
 from rig.embedded.settings import UpSettings
 from servers.kit.auth import SigningKey
@@ -21,7 +23,9 @@ PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-    "ANTHROPIC_BASE_URL",
+    *("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "RIG_CLAUDE_PROGRAM", "RIG_CODEX_PROGRAM"),
+    *("RIG_SANDBOX", "RIG_COMMAND_PROCESSES", "RIG_COMMAND_MEMORY_MB", "RIG_COMMAND_DISK_MB"),
+    *("RIG_REGISTRY_HOSTS", "RIG_SETUP_TIMEOUT_SECONDS", "RIG_CLONE_CACHE_MB"),
     "RIG_TEST_TIMEOUT_SECONDS",
     "RIG_MODEL_PATIENCE_SECONDS",
     "RIG_PATIENCE_SECONDS",
@@ -60,12 +64,30 @@ class Crew:
             if "review" in one.work:
                 self.posts[name] = replace(self.posts[name], follows=devs)
 
+    def require_models(self, settings: UpSettings) -> None:
+        """See that every character can reach its models.
+
+        Raises:
+            InvalidInput: Every key and program that is missing.
+        """
+        keys = {name.lower(): key for name, key in settings.model_keys.items()}
+        known = AgentSettings.load(**keys | {"token": "-"})  # each process gets its own
+        lacks: list[str] = []
+        for character in self.catalogue.values():
+            try:
+                loading.require(character, known)
+            except InvalidInput as error:
+                lacks.append(str(error))
+        if lacks:
+            raise InvalidInput("\n".join(lacks))
+
     def environment(self, settings: UpSettings, key: SigningKey, base: str) -> Callable[[str, int], dict[str, str]]:
         """What a process may see: a short list of this process's variables, and its own token and place."""
         shared = allowed(os.environ)
-        api_key = settings.anthropic_api_key.get_secret_value()
 
         def of(name: str, number: int) -> dict[str, str]:
+            wanted = loading.variables(self.catalogue[name])
+            keys = {name: key for name, key in settings.model_keys.items() if name in wanted}
             token = key.issue(name, self.catalogue[name].role, TOKEN_LIFE)
             own = {
                 "RIG_CONDUCTOR_URL": base,
@@ -74,10 +96,10 @@ class Crew:
                 "RIG_DATA_DIR": str(settings.data_dir.absolute()),
                 "RIG_CONFIG": os.devnull,  # the operator's rig.toml is not for agents
                 "RIG_PARENT_PIPE": "1",
+                "RIG_STATUS_PORT": "0",  # the rig's own page shows them all
                 "RIG_IDLE_EXIT_SECONDS": f"{settings.idle_exit_seconds:g}",
-                "ANTHROPIC_API_KEY": api_key,
             }
-            return shared | own
+            return shared | own | keys
 
         return of
 

@@ -17,16 +17,20 @@ from servers.github.settings import AloneSettings as GitHubAlone
 from servers.github.settings import GitHubSettings
 from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
+from servers.memory.settings import AloneSettings as MemoryAlone
+from servers.memory.settings import MemorySettings
 from servers.workspace.settings import WorkspaceSettings
 
 SETTINGS: tuple[type[RigSettings], ...] = (
     UpSettings,
     ConductorSettings,
     GitHubSettings,
+    MemorySettings,
     WorkspaceSettings,
     AgentSettings,
     AloneSettings,
     GitHubAlone,
+    MemoryAlone,
     ClientSettings,
 )
 

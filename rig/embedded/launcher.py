@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.exits import NO_MODEL, WHY
+from agents.exits import NO_MODEL, OK, SUPERSEDED, WHY
 from rig.embedded.children import Child, Start, spawn
 from servers.kit.errors import RigError
 from servers.kit.logs import get
@@ -25,7 +25,12 @@ FIRST_PAUSE_WITHOUT_MODEL, LONGEST_PAUSE_WITHOUT_MODEL = 5.0, 300.0
 
 Demand = Callable[[], Awaitable[Mapping[str, int]]]
 Holders = Callable[[], Awaitable[Mapping[str, str]]]
+Ended = Callable[[str, str], Awaitable[None]]
 Environment = Callable[[str, int], dict[str, str]]
+
+
+async def nobody(_instance: str, _why: str) -> None:
+    """Where nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Launcher:
         wake: Tells when work came up.
         environment: The whole environment of the process of a character in a slot.
         start: Starts the agent of a character's file.
+        ended: Is told of a process that ended without a word: its instance, and why.
         stop_seconds: How long agents may take to end before they are killed.
         unserved_seconds: How long work waits for those that run before there is one more.
         hung_seconds: How long work waits before those who hold none are taken for hung.
@@ -84,6 +90,7 @@ class Launcher:
     wake: Wake
     environment: Environment
     start: Start = spawn
+    ended: Ended = nobody
     stop_seconds: float = 12.0
     unserved_seconds: float = 5.0
     hung_seconds: float = 60.0
@@ -204,6 +211,9 @@ class Launcher:
             log.warning("agent ended early", instance=instance, code=code, why=why, restart_in_seconds=slot.pause)
         slot.process, slot.not_before = None, time.monotonic() + slot.pause
         self._ended.set()
+        if code not in (OK, NO_MODEL, SUPERSEDED):  # those say why themselves
+            with contextlib.suppress(RigError):
+                await self.ended(instance, WHY.get(code, f"it crashed (code {code})"))
 
 
 def pause(before: float, code: int, lived: float, worked: bool) -> float:

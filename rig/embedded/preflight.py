@@ -1,4 +1,4 @@
-"""One look at GitHub before the start: it takes every credential, and shows it every repository."""
+"""One look before the start: GitHub takes every credential and shows every repository, and a sandbox works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from servers.github.client import GitHub
 from servers.github.protections import demands
 from servers.github.settings import GITHUB_ACCESS, IDENTITIES, Credential, GitHubSettings, Identity, TokenCredential
 from servers.kit.errors import Forbidden, InvalidInput, NotFound, RigError
+from servers.workspace.sandbox import choose
+from servers.workspace.settings import WorkspaceSettings
 
 PATIENCE_SECONDS = 8.0
 LATER = "The rig goes on trying, and works as soon as GitHub answers."
@@ -51,6 +53,15 @@ def require_access(found: Sequence[Finding]) -> list[str]:
     if refused:
         raise InvalidInput("\n".join(["`rig up` cannot start, for GitHub refuses it:", *refused]))
     return [one.text for one in found]
+
+
+def require_sandbox() -> None:
+    """Refuse to start where no command of an agent could run.
+
+    Raises:
+        Unavailable: No sandbox works here; says what to install.
+    """
+    choose(WorkspaceSettings.load().sandbox)
 
 
 def _identities(settings: GitHubSettings) -> Iterator[tuple[Identity, str]]:

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from servers.github.settings import GITHUB_ACCESS, GITHUB_DOCS, GitHubSettings
 from servers.kit.errors import InvalidInput
-from servers.kit.settings import RigSettings
+from servers.kit.settings import MODEL_KEYS, RigSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WEBHOOK = f"{GITHUB_DOCS}/webhooks/using-webhooks/creating-webhooks"
@@ -41,6 +41,13 @@ class UpSettings(RigSettings):
     anthropic_api_key: SecretStr = Field(
         default=SecretStr(""), description="Key for the model that the agents think with"
     )
+    claude_code_oauth_token: SecretStr = Field(
+        default=SecretStr(""), description="Token of a Claude plan, for characters whose provider is claude-cli"
+    )
+    openai_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of the Responses API, for characters whose provider is codex-cli"
+    )
+    codex_api_key: SecretStr = Field(default=SecretStr(""), description="Key that Codex alone uses, before the other")
     parent_pipe: bool = Field(default=False, description="Stop when standard input ends")
     log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
 
@@ -50,6 +57,12 @@ class UpSettings(RigSettings):
         if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
             raise ValueError("is not an address such as https://rig.example.com")
         return value
+
+    @property
+    def model_keys(self) -> dict[str, str]:
+        """The keys of models that are set, by the variable in which an agent expects them."""
+        keys: dict[str, SecretStr] = {name: getattr(self, name.lower()) for name in MODEL_KEYS}
+        return {name: key.get_secret_value() for name, key in keys.items() if _has(key)}
 
     @property
     def open_to_this_machine_only(self) -> bool:
@@ -73,7 +86,7 @@ def missing(settings: UpSettings, github: GitHubSettings) -> list[Missing]:
         found.append(Missing("a repository", "Set RIG_REPOSITORIES=owner/repo (more: separated by commas)."))
     if github.credential("conductor") is None:
         found.append(Missing("access to GitHub", GITHUB_ACCESS))
-    if not _has(settings.anthropic_api_key):
+    if not settings.model_keys:
         found.append(Missing("a model", "Set ANTHROPIC_API_KEY to a key of the Anthropic API console."))
     if settings.public_url and not _has(settings.webhook_secret):
         address = f"{settings.public_url.rstrip('/')}/webhooks/github"

@@ -20,7 +20,7 @@ from rig.embedded.first_start import DataFolder, person_token, write_config
 from rig.embedded.known import require_known_keys
 from rig.embedded.launcher import Launcher
 from rig.embedded.postgres import EmbeddedPostgres
-from rig.embedded.preflight import look, require_access
+from rig.embedded.preflight import look, require_access, require_sandbox
 from rig.embedded.server import Served, bind
 from rig.embedded.settings import UpSettings, remarks, require_complete
 from servers.github.settings import GitHubSettings
@@ -50,6 +50,7 @@ async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> Non
         RigError: Something cannot start, or ended although it should not.
     """
     crew = Crew(characters_folder(settings), settings.agents)
+    crew.require_models(settings)
     folder = DataFolder(settings.data_dir)
     folder.make()
     ending = _ending(settings)
@@ -61,6 +62,7 @@ async def up(settings: UpSettings, github: GitHubSettings, as_json: bool) -> Non
         port = listening.getsockname()[1]
         base = _base(settings.host, port)
         start = await stack.enter_async_context(nursery(allowed(os.environ)))
+        await asyncio.to_thread(require_sandbox)
         looking = asyncio.create_task(look(github))
         stack.callback(looking.cancel)
         url = await stack.enter_async_context(_database(settings, folder))
@@ -116,7 +118,13 @@ async def _agents(
 ) -> AsyncGenerator[None]:
     desk = rig.app.state.conductor
     environment = crew.environment(settings, key, base)
-    launcher = Launcher(crew.posts, desk.dispatch.demand, desk.dispatch.holders, desk.wake, environment, start)
+
+    async def ended(instance: str, why: str) -> None:
+        name = instance.rpartition("-")[0]
+        await desk.dispatch.note_end(name, instance, crew.catalogue[name].role, why)
+
+    dispatch = desk.dispatch
+    launcher = Launcher(crew.posts, dispatch.demand, dispatch.holders, desk.wake, environment, start, ended)
     running = asyncio.create_task(launcher.run())
     try:
         yield

@@ -35,18 +35,17 @@ async def test_an_issue_is_merged_once_through_every_kind_of_model_failure() -> 
         assert "AGENT_STUCK" not in watch.kinds()
 
 
-async def test_an_endless_tool_loop_strikes_twice_then_a_person_is_asked_and_can_go_on(tmp_path: Path) -> None:
+async def test_an_endless_tool_loop_meets_the_runs_budget_and_a_person_can_let_it_go_on(tmp_path: Path) -> None:
     async with watched(RIG_CHARACTERS=str(hasty_characters(tmp_path))) as watch:
         await watch.stage.model.fault("endless_tools", times=None)
         await watch.stage.file_issue(0)
-        for _ in range(2):
-            stuck = await watch.next("AGENT_STUCK", error_class="turn_cap")
-            assert "mcp__workspace__list_files" in stuck["data"]["evidence"]
-        escalated = await watch.next("ESCALATED")
-        assert escalated["data"]["evidence"]
+        over = await watch.next("BUDGET_EXCEEDED", scope="run")
+        assert "12 model calls" in over["data"]["reason"]
+        escalated = await watch.next("ESCALATED", brake="budget")
+        assert "mcp__workspace__list_files" in escalated["data"]["evidence"]
         comment = await watch.comment("The rig needs a person here.")
         assert "mcp__workspace__list_files" in comment
-        assert "ESCALATED" not in watch.kinds()[: watch.kinds().index("AGENT_STUCK") + 1]
+        assert "AGENT_STUCK" not in watch.kinds()
 
         await watch.stage.model.clear_faults()
         await watch.ask("decide_gate", issue=ISSUE, approve=True, note="The model was confused. Try again.")

@@ -55,6 +55,9 @@ def test_up_without_settings_says_what_is_missing_and_exits_with_two(tmp_path: P
         ("serve", "nothing"),
         ("issue", "show", "not-an-issue"),
         ("issues", "--state", "nowhere"),
+        ("runs", "not-an-issue"),
+        ("pause", "not a scope"),
+        ("memory", "reembed"),
         ("token", "issue", "ada", "--role", "king"),
         ("token", "issue", " "),
         ("up", "--port", "70000"),
@@ -139,7 +142,8 @@ def test_an_agent_is_run_by_name_and_says_what_it_lacks(tmp_path: Path) -> None:
     assert lacking.stderr.startswith("rig: ")
     assert "ANTHROPIC_API_KEY" in lacking.stderr
     unknown = rig("agent", "run", "nobody", cwd=tmp_path)
-    assert "there are dev-e" in unknown.stderr
+    assert "there are " in unknown.stderr
+    assert "dev-e-python" in unknown.stderr
 
 
 def test_the_character_schema_is_json_schema(tmp_path: Path) -> None:

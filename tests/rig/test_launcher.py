@@ -47,6 +47,7 @@ class Crew:
         self.wanted: dict[str, int] = {}
         self.held: dict[str, str] = {}
         self.wake = LocalWake()
+        self.ends: list[tuple[str, str]] = []
         self.launcher = Launcher(
             {"dev": Post(Path(f"/posts/dev/{mode}"), instances)},
             self.demand,
@@ -54,9 +55,13 @@ class Crew:
             self.wake,
             lambda name, slot: {"BOX": str(self.box), "RIG_INSTANCE": f"{name}-{slot}"},
             start=partial(spawn, program=(sys.executable, str(program))),
+            ended=self.note_end,
             stop_seconds=0.5 if mode == "stubborn" else 8.0,
             **seconds,
         )
+
+    async def note_end(self, instance: str, why: str) -> None:
+        self.ends.append((instance, why))
 
     async def demand(self) -> dict[str, int]:
         return self.wanted
@@ -120,6 +125,7 @@ async def test_an_agent_that_crashes_is_started_again_under_the_same_name(
         await crew.want(1)
         await eventually(lambda: crew.starts() == ["dev-0"] * 3)
         await eventually(lambda: list(crew.launcher.running()) == ["dev-0"])
+        assert crew.ends == [("dev-0", "it cannot run")] * 2
 
 
 async def test_work_that_nobody_takes_gets_another_process(tmp_path: Path, eventually: Eventually) -> None:
