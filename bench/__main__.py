@@ -53,7 +53,12 @@ def main() -> int:
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
-    asked = parser.parse_args()
+    asked, more = parser.parse_known_args()
+    if more:
+        take = getattr(bench(asked.name), "configure", None) if asked.name != "all" else None
+        if take is None:
+            parser.error(f"unrecognized arguments: {' '.join(more)}")
+        take(more)
     if asked.name == "all":
         return write({name: bench(name).SENTENCE for name in BENCHES}, asked.quick)
     configure("WARNING")

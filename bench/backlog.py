@@ -26,13 +26,21 @@ EVENTS = """
 """
 ISSUES = """
     INSERT INTO issues
-    SELECT (jsonb_populate_record(NULL::issues, $3::jsonb || jsonb_build_object(
-        'stream', format('issue-%s-%s', repository, number), 'repository_id', repository, 'number', number,
-        'repository', 'acme/tally-' || repository, 'offered_at', now(), 'created_at', now(), 'updated_at', now(),
-        'data', $3::jsonb->'data' || jsonb_build_object(
-            'repository_id', repository, 'number', number, 'repository', 'acme/tally-' || repository)))).*
-    FROM (SELECT $1 + n / 3 AS repository, $1 * 3 + n AS number FROM generate_series(0, $2::bigint - 1) AS n) AS made
+    SELECT row.*
+    FROM (SELECT $1 + n / 3 AS repository, $1 * 3 + n AS number FROM generate_series(0, $2::bigint - 1) AS n) AS made,
+         LATERAL jsonb_build_object(
+             'repository_id', repository, 'number', number, 'repository', 'acme/tally-' || repository) AS names,
+         LATERAL jsonb_populate_record(NULL::issues, $3::jsonb || names || jsonb_build_object(
+             'stream', format('issue-%s-%s', repository, number), 'offered_at', now(), 'created_at', now(),
+             'updated_at', now(), 'data', $3::jsonb->'data' || names)) AS row
 """
+
+
+INDEXES = """
+    SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'issues'::regclass AND NOT i.indisunique
+"""
+MANY = 100_000
 
 
 async def fill(pool: Pool, issues: int, first: int = 1) -> None:
@@ -42,7 +50,12 @@ async def fill(pool: Pool, issues: int, first: int = 1) -> None:
     row = rows_of(Append(after.stream, 0, [event], "ada", NOW, None, after)).issue
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(EVENTS, first, issues, msgspec.json.encode(event).decode(), timeout=600)
+        indexes = await connection.fetch(INDEXES) if issues >= MANY else []  # made faster afterwards
+        for name, _ in indexes:
+            await connection.execute(f"DROP INDEX {name}")
         await connection.execute(ISSUES, first, issues, (row or b"").decode(), timeout=600)
+        for _, definition in indexes:
+            await connection.execute(definition, timeout=600)
     await pool.execute("ANALYZE issues")
     await pool.execute("ANALYZE events")
 
