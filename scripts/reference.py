@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,28 @@ from rig.embedded.settings import UpSettings
 from servers.github.server import tools as github_tools
 from servers.github.settings import AloneSettings as GitHubAlone
 from servers.github.settings import GitHubSettings
+from servers.kit import character, repository
 from servers.kit.auth import ROLES
 from servers.kit.settings import RigSettings
 from servers.kit.tools import Toolbox
+from servers.memory.server import tools as memory_tools
+from servers.memory.settings import AloneSettings as MemoryAlone
+from servers.memory.settings import MemorySettings
 from servers.workspace.server import tools as workspace_tools
 from servers.workspace.settings import WorkspaceSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
-TOOLBOXES: tuple[Toolbox, ...] = (conductor_tools, github_tools, workspace_tools)
+TOOLBOXES: tuple[Toolbox, ...] = (conductor_tools, github_tools, memory_tools, workspace_tools)
 SETTINGS: dict[str, type[RigSettings]] = {
     "`rig up`": UpSettings,
     "The conductor": ConductorSettings,
     "The github server": GitHubSettings,
+    "The memory server": MemorySettings,
     "The workspace server": WorkspaceSettings,
     "An agent": AgentSettings,
     "`rig serve conductor`, beside the conductor's": ConductorAlone,
     "`rig serve github`, beside the github server's": GitHubAlone,
+    "`rig serve memory`, beside the memory server's": MemoryAlone,
     "`rig issues`, `rig issue`": ClientSettings,
 }
 
@@ -46,7 +53,14 @@ def pages() -> dict[Path, str]:
         DOCS / "tools.md": asyncio.run(_tools()),
         DOCS / "settings.md": _settings(),
         DOCS / "lifecycle.md": _lifecycle(),
+        DOCS / "schemas" / "character.json": _schema(character.json_schema()),
+        DOCS / "schemas" / "rig-agent.json": _schema(repository.json_schema()),
     }
+
+
+def _schema(schema: dict[str, Any]) -> str:
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(draft | schema, indent=2, ensure_ascii=False) + "\n"
 
 
 async def _tools() -> str:
