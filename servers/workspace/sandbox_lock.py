@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from servers.kit.errors import InvalidInput, Unavailable
+from servers.workspace import leash
 from servers.workspace.children import family
 from servers.workspace.gate import Door
-from servers.workspace.sandbox import Order, limited, proxied
+from servers.workspace.sandbox import Order, Private, limited, proxied
 from servers.workspace.sandbox_view import system
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 KERNEL = ("/proc",)
 LONGEST = 128 * 1024  # of one argument, on Linux
 MANY = 100_000
+OWN_PROCESSES = 1  # of the leash
+TELLING = Lock()
 
 
 class Sandlock:
@@ -27,46 +41,140 @@ class Sandlock:
     by_port = True
 
     def check(self) -> None:
-        try:
-            import sandlock
-        except (ImportError, OSError) as error:
-            raise Unavailable(f"it cannot be loaded ({error})") from error
-        try:
-            done = sandlock.Sandbox(fs_readable=_present(list(map(str, system()))), clean_env=True).run(
-                ["true"], timeout=10
-            )
-        except (sandlock.SandlockError, RuntimeError, OSError) as error:
-            raise Unavailable(f"it does not start ({error})") from error
-        if not done.success:
-            raise Unavailable(f"it does not start ({done.error or done.stderr.decode(errors='replace')[:300]})")
+        with tempfile.TemporaryDirectory(prefix="rig-check-") as folder:
+            root = Path(folder).resolve()
+            private = Private(root / "private")
+            private.make()
+            order = Order(["true"], root, root, private, {})
+            begun = _begin(order, order.argv)
+            try:
+                with os.fdopen(begun.status) as status, os.fdopen(begun.err, errors="replace") as err:
+                    code = [*status.read().split(), ""][1]
+                    if code != "0":
+                        raise Unavailable(f"it does not start ({err.read()[:300] or 'it says nothing'})")
+            finally:
+                os.close(begun.out)
 
     async def start(self, order: Order) -> Locked:
         argv = limited(order, order.argv, processes=False)
         if any(len(os.fsencode(one)) >= LONGEST for one in argv) or not order.folder.is_dir():
             raise InvalidInput("The command is too long, or its folder is gone.")
+        begun = await asyncio.to_thread(_begin, order, argv)
+        status = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(status), os.fdopen(begun.status, "rb", 0)
+        )
         try:
-            process = _confined(order).popen(argv, 2, 1, 1)
-        except RuntimeError as error:
-            raise Unavailable(f"The sandbox cannot be started ({error}).") from error
-        return Locked(process)
+            pid = int(await status.readline() or 0)
+        except BaseException:
+            pipe.close()  # which ends it
+            begun.close()
+            raise
+        return Locked(pid, begun.out, begun.err, status, pipe)
 
 
-def _confined(order: Order) -> Any:
-    from sandlock import Sandbox
+class Locked:
+    """A command, by the process that sandlock watches it from."""
 
+    def __init__(
+        self, pid: int, out: int, err: int, status: asyncio.StreamReader, pipe: asyncio.ReadTransport
+    ) -> None:
+        self.pid, self.out, self.err = pid, out, err
+        self._status, self._pipe = status, pipe
+
+    async def wait(self) -> int:
+        try:
+            return int(await self._status.readline() or leash.KILLED)
+        finally:
+            self._pipe.close()
+
+    def kill(self) -> None:
+        if not self._status.at_eof() and self.pid:
+            _end(self.pid)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A command that begins; descriptors of what it says, and of what is said about it."""
+
+    out: int
+    err: int
+    status: int
+
+    def close(self) -> None:
+        os.close(self.out)
+        os.close(self.err)
+
+
+def _begin(order: Order, argv: Sequence[str]) -> Begun:
+    """Give an order.
+
+    Raises:
+        Unavailable: There is nobody to take it.
+    """
+    pipes = [os.pipe() for _ in range(3)]
+    told = os.memfd_create("order")  # where one of any length is written at once
+    try:
+        os.pwrite(told, json.dumps({"argv": list(argv), "sandbox": _confined(order)}).encode(), 0)
+        _tell([told, *(write for _, write in pipes)])
+    except BaseException:
+        for read, _ in pipes:
+            os.close(read)
+        raise
+    finally:
+        for fd in (told, *(write for _, write in pipes)):
+            os.close(fd)
+    return Begun(*(read for read, _ in pipes))
+
+
+def _tell(fds: Sequence[int]) -> None:
+    with TELLING:
+        try:
+            socket.send_fds(_keeper(os.getpid()), [b"."], fds)
+        except OSError:  # it was killed
+            _keeper.cache_clear()
+            try:
+                socket.send_fds(_keeper(os.getpid()), [b"."], fds)
+            except OSError as error:
+                raise Unavailable(f"it does not start ({error})") from error
+
+
+@cache
+def _keeper(server: int) -> socket.socket:
+    """Starts the process that commands are forked from; where it takes orders."""
+    found = find_spec("sandlock")
+    if found is None or found.origin is None:
+        raise Unavailable("it is not installed")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    argv = [sys.executable, "-I", "-S", leash.__file__, str(server), str(theirs.fileno())]
+    with theirs:
+        subprocess.Popen(  # noqa: S603
+            [*argv, str(Path(found.origin).parents[1])],
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    return ours
+
+
+def _confined(order: Order) -> dict[str, Any]:
+    """What sandlock's `Sandbox` is made of."""
     private = order.private
     writable = [order.root, private.home, private.tmp]
-    return Sandbox(
-        fs_readable=_present([*map(str, [*system(), *order.readable]), *DEVICES, *KERNEL]),
-        fs_writable=[*map(str, writable), *_present(list(DEVICES))],
-        clean_env=True,
-        env={**order.env, "TMPDIR": str(private.tmp), **(_proxied(order.door) if order.door else {})},
-        net_allow=[f"127.0.0.1:{order.door.port}"] if order.door else [],
-        cwd=str(order.folder),
-        max_processes=order.limits.processes,
-        max_memory=order.limits.memory_bytes,
-        no_coredump=True,
-    )
+    return {
+        "fs_readable": _present([*map(str, [*system(), *order.readable]), *DEVICES, *KERNEL]),
+        "fs_writable": [*map(str, writable), *_present(list(DEVICES))],
+        "clean_env": True,
+        "env": {**order.env, "TMPDIR": str(private.tmp), **(_proxied(order.door) if order.door else {})},
+        "net_allow": [f"127.0.0.1:{order.door.port}"] if order.door else [],
+        "cwd": str(order.folder),
+        "max_processes": order.limits.processes - OWN_PROCESSES,  # which the watch counts along
+        "max_memory": order.limits.memory_bytes,
+        "no_coredump": True,
+    }
 
 
 def _proxied(door: Door) -> dict[str, str]:
@@ -77,34 +185,10 @@ def _present(paths: list[str]) -> list[str]:
     return [path for path in paths if os.path.exists(path)]  # noqa: PTH110 - they are strings before and after
 
 
-class Locked:
-    """A program under sandlock's supervision, which happens in threads of this process."""
-
-    def __init__(self, process: Any) -> None:
-        self.pid: int = process.pid
-        self.out, self.err = os.dup(process.stdout.fileno()), os.dup(process.stderr.fileno())
-        self._process = process
-        self._ended = asyncio.get_running_loop().create_future()
-        self._watched = os.pidfd_open(self.pid)
-        asyncio.get_running_loop().add_reader(self._watched, self._has_ended)
-
-    async def wait(self) -> int:
-        await asyncio.shield(self._ended)
-        return await asyncio.to_thread(self._collect)
-
-    def kill(self) -> None:
-        if self._ended.done():
-            return  # the number may be somebody else's by now
-        for one in family(self.pid, MANY):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(one, signal.SIGKILL)
-
-    def _has_ended(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._watched)
-        os.close(self._watched)
-        self._ended.set_result(None)
-
-    def _collect(self) -> int:
-        with self._process as process:
-            result = process.wait()
-        return -result.signal if result.signal > 0 else result.exit_code
+def _end(pid: int) -> None:
+    """End what was started, now, and have the leash end what begins meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    for one in family(pid, MANY)[1:]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)

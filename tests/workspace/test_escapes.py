@@ -141,16 +141,16 @@ async def test_a_process_in_the_background_does_not_outlive_the_command(
     await eventually(lambda: not running_in(root))
 
 
-async def test_nothing_outlives_the_servers_own_death(bwrap_shell: Shell, root: Path, eventually: Eventually) -> None:
+async def test_nothing_outlives_the_servers_own_death(shell: Shell, root: Path, eventually: Eventually) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path; from servers.workspace.commands import *; "
         "from servers.workspace.sandbox import *; p = Private(Path(sys.argv[3])); "
         "asyncio.run(Shell(choose(sys.argv[1]), Path(sys.argv[2]), p, environment(p.home, {}))"
-        ".run('setsid sleep 60 & touch began; sleep 60', 60))"
+        ".run('(setsid env -i sleep 60 &); touch began; sleep 60', 60))"
     )
-    argv = [sys.executable, "-c", program, "bwrap", str(root), str(bwrap_shell.private.folder)]
+    argv = [sys.executable, "-c", program, shell.sandbox.name, str(root), str(shell.private.folder)]
     with running(argv, cwd=REPOSITORY):
-        await eventually((root / "began").exists)
+        await eventually(lambda: (root / "began").exists() and len(running_in(root)) > 1)
     await eventually(lambda: not running_in(root))
 
 
