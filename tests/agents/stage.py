@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from agents.git import Credential
@@ -32,6 +31,7 @@ from servers.kit.character import Character, load
 from tests.agents.conductor import REPOSITORY, Conductor
 from tests.agents.memories import Memories
 from tests.agents.warm import Warm, WarmProcess
+from tests.loopback import listening
 
 ROOT = Path(__file__).parents[2]
 BRANCH = "feature/issue-12-double"
@@ -275,22 +275,15 @@ class Local:
 @asynccontextmanager
 async def served(make: Callable[[str], ASGIApp]) -> AsyncGenerator[str]:
     """An application on loopback; `make` gets its URL."""
-    with free_socket() as (listening, url):
-        config = uvicorn.Config(make(url), log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
-                await asyncio.sleep(0.01)
-        yield url
-        server.should_exit = True
-        await serving
+    with free_socket() as (listener, url):
+        async with listening(make(url), [listener]):
+            yield url
 
 
 @contextmanager
 def free_socket() -> Generator[tuple[socket.socket, str]]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def repair() -> Play:

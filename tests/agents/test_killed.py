@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from agents.patience import first_of
 from rig.doubles.anthropic.script import Play, say, use
 from tests.agents.stage import BRANCH, Stage
 from tests.agents.test_parking import FINISH, WHOLE, finish, write
+from tests.fixtures_waiting import Eventually
 
 RUN = "mcp__workspace__run_command"
 SECONDS = 20
@@ -21,7 +23,8 @@ def half_then_nothing() -> Play:
 
 
 def hanging_tests() -> Play:
-    (yield say("", write("import time\ntime.sleep(60)\n", "checks.py"))).only.ok()
+    checks = "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)\n"
+    (yield say("", write(checks, "checks.py"))).only.ok()
     yield say("", FINISH)
 
 
@@ -30,36 +33,35 @@ def whole() -> Play:
     yield say("", FINISH)
 
 
-async def leave(stage: Stage, answers: int, **environment: str) -> None:
-    """Start a process and tell it to leave after so many answers of the model."""
+async def leave(stage: Stage, eventually: Eventually, hangs: Callable[[], object], **environment: str) -> None:
+    """Start a process and tell it to leave once it hangs."""
     stage.offer()
     async with stage.process(**environment) as process:
-        await stage.conductor.heard("TOKEN_USAGE", times=answers)
-        if environment:
-            await stage.conductor.heard("check_claim", times=2)  # it pushes
+        await eventually(hangs)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(SECONDS):
             assert await process.wait() == 0
     assert stage.conductor.said("release_assignment")[0]["parked"]
 
 
-async def test_a_model_that_hangs_keeps_nobody(stage: Stage) -> None:
+async def test_a_model_that_hangs_keeps_nobody(stage: Stage, eventually: Eventually) -> None:
     stage.script(half_then_nothing)
     await stage.model_fault("silent", skip=1)
-    await leave(stage, 1)
+    await leave(stage, eventually, lambda: len(stage.requests) == 2)
     assert f"{stage.git('show', f'{BRANCH}:app.py')}\n" == WHOLE
 
 
-async def test_tests_that_hang_keep_nobody(stage: Stage) -> None:
+async def test_tests_that_hang_keep_nobody(stage: Stage, eventually: Eventually) -> None:
     stage.script(hanging_tests)
-    await leave(stage, 2)
+    await leave(stage, eventually, lambda: list(stage.folder.rglob("started")))
     assert "sleep" in stage.git("show", f"{BRANCH}:checks.py")
 
 
-async def test_a_push_that_hangs_keeps_nobody(stage: Stage) -> None:
+async def test_a_push_that_hangs_keeps_nobody(stage: Stage, eventually: Eventually) -> None:
     stage.script(whole)
     await stage.github.fault("slow", "*/git-receive-pack", seconds=60)
-    await leave(stage, 2, RIG_DRAIN_SECONDS="1")
+    pushes = lambda: len(stage.conductor.said("check_claim")) == 2  # noqa: E731
+    await leave(stage, eventually, pushes, RIG_DRAIN_SECONDS="1")
     assert stage.branches() == ["main"]
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
-import uvicorn
 
 from conductor.app import open_desk, part_of
 from conductor.merge.snapshot import Snapshot
@@ -26,6 +25,7 @@ from servers.kit.database import Pool, open_pool
 from servers.kit.serve import build_app
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import HEAD, REPOSITORY
+from tests.loopback import served
 
 SECRET, OLD_SECRET = "sesame", "open-says-me"
 WEBHOOK = "/webhooks/github"
@@ -149,22 +149,7 @@ async def serving(database_url: str, folder: Path, github: MemoryGitHub, **chang
     }
     loaded = ConductorSettings.load(**settings | changes)
     app = build_app([part_of(lambda: open_desk(loaded, github))], Verifier.of(key), "http://127.0.0.1:7700")
-    async with _listening(app) as url, AsyncExitStack() as stack:
+    async with served(app) as url, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         pool = await stack.enter_async_context(open_pool(database_url, size=2))
         yield Rig(url, key, github, pool, http, stack)
-
-
-@asynccontextmanager
-async def _listening(app: Any) -> AsyncGenerator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on"))
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(30):
-            while not server.started:
-                assert not task.done(), "the server did not start"
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task

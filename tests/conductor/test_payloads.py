@@ -28,7 +28,8 @@ from tests.fixtures_waiting import Eventually
 ENROLLED = "Codertocat/Hello-World"
 WITHOUT_EXAMPLE = {"sub_issues", "issue_dependencies"}
 ONLY_OF_TAGS = {"create", "delete"}
-DUE = "UPDATE deliveries SET due_at = now() WHERE state = 'waiting'"
+DUE = """UPDATE deliveries SET due_at = now() WHERE guid IN
+    (SELECT guid FROM deliveries WHERE state = 'waiting' FOR UPDATE SKIP LOCKED)"""
 Example = tuple[str, dict[str, Any]]
 
 

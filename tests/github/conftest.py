@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -19,14 +17,15 @@ from rig.doubles.github.client import GitHubDouble
 from servers.github.server import part
 from servers.github.settings import GitHubSettings
 from servers.kit.auth import Role, SigningKey, Verifier
-from servers.kit.client import ToolClient, tool_client
-from servers.kit.errors import Fenced
+from servers.kit.client import tool_client
 from servers.kit.serve import build_app
-from servers.kit.tools import Caller
+from tests.callers import Agent, Ledger
+from tests.loopback import served
 
 TALLY = "ada/tally"
 OTHER = "ada/other"
 UNLISTED = "ada/unlisted"
+HELD = {(f"{TALLY}#1", 1), (f"{OTHER}#1", 1)}
 TOKENS = {
     "conductor": "rig-conductor[bot]",
     "dev": "rig-dev[bot]",
@@ -60,32 +59,6 @@ def _seed(files: Path) -> dict[str, Any]:
     }
 
 
-class Ledger:
-    """The claims that hold, as the conductor would know them."""
-
-    def __init__(self) -> None:
-        self.held: set[tuple[str, int]] = {(f"{TALLY}#1", 1), (f"{OTHER}#1", 1)}
-        self.asked: list[tuple[str, str]] = []
-
-    async def require(self, caller: Caller, repository: str) -> None:
-        self.asked.append((caller.subject, repository))
-        claim = caller.claim
-        if caller.is_agent and (claim is None or (claim.issue, claim.fence) not in self.held):
-            raise Fenced("Somebody else holds this claim now. Stop.")
-
-
-@dataclass
-class Agent:
-    """A caller of the server."""
-
-    client: ToolClient
-    claim: dict[str, Any] | None = None
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        meta = {"rig/claim": self.claim} if self.claim else {}
-        return await self.client.call(tool, arguments, meta)
-
-
 @dataclass
 class Rig:
     """The GitHub server as others see it."""
@@ -94,7 +67,7 @@ class Rig:
     url: str
     key: SigningKey
     stack: AsyncExitStack
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger
 
     async def caller(self, role: Role, claim: str | None = None, fence: int = 1) -> Agent:
         """Somebody of `role`, holding a claim on the issue `claim`."""
@@ -122,21 +95,6 @@ class Rig:
         return await dev.call(
             "open_pull_request", repository=TALLY, head=branch, base="main", title="feat: one", body=body
         )
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncGenerator[str]:
-    """The address at which `app` is served on this loop."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(15):
-            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 Open = Callable[..., Any]
@@ -174,7 +132,7 @@ def open_rig(double: GitHubDouble, tmp_path: Path) -> Open:
             "repositories": [TALLY, OTHER],
         }
         key = SigningKey.load_or_create(tmp_path / "key.pem")
-        ledger = Ledger()
+        ledger = Ledger(set(HELD))
         mounted = part(GitHubSettings.load(**(usual | settings)), ledger)
         app = build_app([mounted], Verifier.of(key), "http://127.0.0.1:7700")
         async with served(app) as url, AsyncExitStack() as stack:

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from servers.kit.errors import NotFound
-from tests.github.conftest import OTHER, TALLY, Open, Rig, apps, register, served
+from tests.github.conftest import OTHER, TALLY, Open, Rig, apps, register
+from tests.loopback import served
 
 
 class Intake:

@@ -24,7 +24,8 @@ from servers.kit.client import tool_client
 from servers.kit.errors import Fenced, Forbidden
 from servers.kit.serve import Part, build_app
 from servers.kit.tools import READ, Claim, Toolbox
-from tests.github.conftest import TALLY, served
+from tests.github.conftest import TALLY
+from tests.loopback import served
 
 conductor = Toolbox("conductor", "Knows which claims hold.")
 Environment = dict[str, str]

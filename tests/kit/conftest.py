@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,13 +19,13 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
-from starlette.types import ASGIApp
 
 from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
 from servers.kit.errors import Fenced
 from servers.kit.serve import Part, build_app
 from servers.kit.tools import DESTRUCTIVE, READ, WRITE, CallerDep, Toolbox, state_of
+from tests.loopback import listening
 
 ROOT = Path(__file__).parents[2]
 tools = Toolbox("sample", "A sample.")
@@ -123,22 +123,6 @@ class Served:
         return tool_client(f"{self.url}/mcp/sample", lambda: token, **{"attempts": 2, **options})
 
 
-@asynccontextmanager
-async def running(app: ASGIApp, port: int) -> AsyncGenerator[uvicorn.Server]:
-    """An app on loopback for the length of the block."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(15):
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
-            await asyncio.sleep(0.005)
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await serving
-
-
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return listening.getsockname()[1]
@@ -163,7 +147,7 @@ async def served(key: SigningKey) -> AsyncGenerator[Served]:
         return reasons[0] if reasons else None
 
     app = build_app([Part(tools, opened, ready=ready)], Verifier.of(key), url, hosts=["rig.example.com"])
-    async with running(app, int(url.rpartition(":")[2])) as server:
+    async with listening(app, port=int(url.rpartition(":")[2])) as server:
         yield Served(url, key, state, server, reasons)
 
 

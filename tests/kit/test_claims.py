@@ -18,7 +18,8 @@ from servers.kit.client import tool_client
 from servers.kit.errors import Fenced, Forbidden, RigError, Superseded, Unavailable
 from servers.kit.serve import Part, build_app
 from servers.kit.tools import READ, Caller, Claim, Toolbox, state_of
-from tests.kit.conftest import free_port, running
+from tests.kit.conftest import free_port
+from tests.loopback import listening
 
 conductor = Toolbox("conductor", "Answers check_claim like the conductor.")
 
@@ -60,7 +61,7 @@ async def claims(key: SigningKey, desk: Desk) -> AsyncGenerator[ConductorClaims]
     url = f"http://127.0.0.1:{port}"
     token = key.issue("github", "service", timedelta(hours=1))
     app = build_app([Part(conductor, opened)], Verifier.of(key), url)
-    async with running(app, port), tool_client(f"{url}/mcp/conductor", lambda: token, attempts=1) as client:
+    async with listening(app, port=port), tool_client(f"{url}/mcp/conductor", lambda: token, attempts=1) as client:
         yield ConductorClaims(client)
 
 

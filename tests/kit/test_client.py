@@ -24,7 +24,8 @@ from servers.kit.client import tool_client
 from servers.kit.errors import InvalidInput, RigError, TooLarge, Unauthenticated, Unavailable
 from servers.kit.serve import Part, build_app
 from tests.fixtures_waiting import Eventually
-from tests.kit.conftest import Served, Start, State, free_port, running, tools
+from tests.kit.conftest import Served, Start, State, free_port, tools
+from tests.loopback import listening
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
@@ -60,7 +61,7 @@ async def test_a_refused_token_does_not_colour_a_later_failure(key: SigningKey) 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with tool_client(f"{url}/mcp/sample", lambda: "no token", attempts=1) as client:
-        async with running(sample_app(key, url), port):
+        async with listening(sample_app(key, url), port=port):
             with pytest.raises(Unauthenticated):
                 await client.call("who")
         with pytest.raises(Unavailable):
@@ -98,7 +99,7 @@ async def test_a_retried_call_carries_the_same_request_id(key: SigningKey) -> No
             await app(scope, receive, send)
 
     token = key_token(key)
-    async with running(flaky, port), tool_client(f"{url}/mcp/sample", lambda: token) as client:
+    async with listening(flaky, port=port), tool_client(f"{url}/mcp/sample", lambda: token) as client:
         said = await client.call("who", meta={"rig/instance": "i"})
     assert {body["params"]["_meta"]["rig/request_id"] for body in seen} == {said["request_id"]}
     assert len(seen) == 2
@@ -115,7 +116,7 @@ async def test_a_call_is_one_request(key: SigningKey) -> None:
         await app(scope, receive, send)
 
     token = key_token(key)
-    async with running(counting, port), tool_client(f"{url}/mcp/sample", lambda: token) as client:
+    async with listening(counting, port=port), tool_client(f"{url}/mcp/sample", lambda: token) as client:
         await client.call("count")
         await client.call("count")
     assert seen == ["tools/call", "tools/call"]
@@ -130,7 +131,7 @@ async def test_a_server_that_wants_an_argument_as_a_header_is_listed_first() -> 
     mcp.add_tool(shout, structured_output=False)
     app = mcp.streamable_http_app(streamable_http_path="/mcp/sample", stateless_http=True)
     url = f"http://127.0.0.1:{port}/mcp/sample"
-    async with running(app, port), tool_client(url, lambda: "", attempts=1) as client:
+    async with listening(app, port=port), tool_client(url, lambda: "", attempts=1) as client:
         assert await client.call("shout", {"word": "hello"}) == "HELLO"
 
 
@@ -158,7 +159,7 @@ async def test_what_is_no_mcp_server_is_an_error_and_not_an_answer(status: int) 
     port = free_port()
     app = Starlette(routes=[Route("/mcp/sample", page, methods=["GET", "POST"])])
     url = f"http://127.0.0.1:{port}/mcp/sample"
-    async with running(app, port), tool_client(url, lambda: "t", attempts=1, timeout_seconds=10) as client:
+    async with listening(app, port=port), tool_client(url, lambda: "t", attempts=1, timeout_seconds=10) as client:
         with pytest.raises(RigError):
             await client.call("who")
 
@@ -232,7 +233,7 @@ async def test_without_the_keys_nobody_is_let_in_and_the_caller_may_try_again(ke
     url = f"http://127.0.0.1:{port}"
     token = key_token(key)
     app = sample_app(key, url, Verifier(unreadable))
-    async with running(app, port), tool_client(f"{url}/mcp/sample", lambda: token, attempts=1) as client:
+    async with listening(app, port=port), tool_client(f"{url}/mcp/sample", lambda: token, attempts=1) as client:
         with pytest.raises(Unavailable):
             await client.call("who")
 

@@ -22,7 +22,8 @@ from servers.kit.errors import RigError
 from servers.kit.express import Express
 from servers.kit.serve import Part, build_app
 from tests.fixtures_waiting import Eventually
-from tests.kit.conftest import Served, State, free_port, running, tools
+from tests.kit.conftest import Served, State, free_port, tools
+from tests.loopback import listening
 
 URL = "http://127.0.0.1:7700"
 PATH = "/mcp/sample"
@@ -186,7 +187,7 @@ async def test_the_mesh_s_own_client_makes_ordinary_calls(key: SigningKey) -> No
     app = build_app([Part(tools, sample)], Verifier.of(key), url)
     app.user_middleware.insert(1, Middleware(counting))
     token = key.issue("dev-e", "dev", HOUR)
-    async with running(app, int(url.rpartition(":")[2])), tool_client(f"{url}{PATH}", lambda: token) as client:
+    async with listening(app, port=int(url.rpartition(":")[2])), tool_client(f"{url}{PATH}", lambda: token) as client:
         assert await client.call("count", {"by": 3}) == {"calls": 3}
         with pytest.raises(RigError, match="Somebody else has it"):
             await client.call("refuse", {})
@@ -215,7 +216,7 @@ async def test_a_call_that_takes_long_is_kept_alive_and_answered(key: SigningKey
     next(each for each in app.user_middleware if each.cls is Express).kwargs["ping_seconds"] = 0.05
     headers = headers_of(key.issue("dev-e", "dev", HOUR), "park")
     async with (
-        running(app, int(url.rpartition(":")[2])),
+        listening(app, port=int(url.rpartition(":")[2])),
         httpx2.AsyncClient(base_url=url) as http,
         http.stream("POST", PATH, headers=headers, json=request("park", {})) as stream,
     ):

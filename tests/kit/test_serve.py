@@ -27,7 +27,8 @@ from servers.kit.errors import Unavailable
 from servers.kit.serve import Part, build_app
 from servers.kit.tools import READ, Toolbox
 from tests.fixtures_waiting import Eventually
-from tests.kit.conftest import Start, free_port, running
+from tests.kit.conftest import Start, free_port
+from tests.loopback import listening
 
 if TYPE_CHECKING:
     from .conftest import Served
@@ -149,7 +150,7 @@ async def test_several_servers_share_one_app_without_mixing(key: SigningKey) -> 
     url = f"http://127.0.0.1:{port}"
     app = build_app([part(left, log), part(right, log)], Verifier.of(key), url)
     token = key.issue("ada", "person", timedelta(hours=1))
-    async with running(app, port), httpx2.AsyncClient(base_url=url) as http:
+    async with listening(app, port=port), httpx2.AsyncClient(base_url=url) as http:
         for toolbox in (left, right):
             async with tool_client(f"{url}/mcp/{toolbox.name}", lambda: token) as client:
                 assert [tool.name for tool in await client.list_tools()] == [f"go_{toolbox.name}"]

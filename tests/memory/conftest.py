@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
 from servers.kit.database import Pool, open_pool
-from servers.kit.errors import Fenced, Unavailable
+from servers.kit.errors import Unavailable
 from servers.kit.serve import build_app
-from servers.kit.tools import Caller
 from servers.memory.drafts import Author, Draft
 from servers.memory.server import part
 from servers.memory.settings import MemorySettings
 from servers.memory.store import MIGRATIONS, MemoryStore
+from tests.callers import Agent, Ledger
 from tests.fixtures_postgres import Databases
+from tests.loopback import served
 
 TALLY, OTHER = "ada/tally", "ada/other"
+HELD = {(f"{TALLY}#1", 1), (f"{TALLY}#2", 1), (f"{OTHER}#1", 1)}
 DEV = Author("dev-e", "dev")
 OTHER_DEV = Author("dev-f", "dev")
 ADA = Author("ada", "person")
@@ -82,29 +82,6 @@ def store(memory_pool: Pool, words: Words) -> MemoryStore:
     return MemoryStore(memory_pool, words)
 
 
-class Ledger:
-    """The claims that hold, as the conductor would know them."""
-
-    def __init__(self) -> None:
-        self.held = {(f"{TALLY}#1", 1), (f"{TALLY}#2", 1), (f"{OTHER}#1", 1)}
-
-    async def require(self, caller: Caller, repository: str) -> None:
-        claim = caller.claim
-        if caller.is_agent and (claim is None or (claim.issue, claim.fence) not in self.held):
-            raise Fenced("Somebody else holds this claim now. Stop.")
-
-
-@dataclass
-class Agent:
-    """A caller of the server."""
-
-    client: ToolClient
-    claim: dict[str, Any] | None = None
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        return await self.client.call(tool, arguments, {"rig/claim": self.claim} if self.claim else {})
-
-
 @dataclass
 class Rig:
     """The memory server as others see it."""
@@ -112,7 +89,7 @@ class Rig:
     url: str
     key: SigningKey
     stack: AsyncExitStack
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger
 
     async def caller(self, role: Role, claim: str | None = None, name: str = "", fence: int = 1) -> Agent:
         """Somebody of `role`, holding a claim on the issue `claim`."""
@@ -129,21 +106,6 @@ class Rig:
         return await self.caller("person", name="ada")
 
 
-@asynccontextmanager
-async def served(app: Any) -> AsyncGenerator[str]:
-    """The address at which `app` is served on this loop."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(15):
-            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-
-
 Serve = Callable[..., AbstractAsyncContextManager[Rig]]
 
 
@@ -153,7 +115,7 @@ def serve(memory_url: str, tmp_path: Path) -> Serve:
 
     @asynccontextmanager
     async def serving(conductor: ToolClient | None = None) -> AsyncGenerator[Rig]:
-        key, ledger = SigningKey.load_or_create(tmp_path / "key.pem"), Ledger()
+        key, ledger = SigningKey.load_or_create(tmp_path / "key.pem"), Ledger(set(HELD))
         settings = MemorySettings(database_url=SecretStr(memory_url), memory_embedder="none")
         app = build_app([part(settings, ledger, conductor)], Verifier.of(key), "http://127.0.0.1:7700")
         async with served(app) as url, AsyncExitStack() as stack:

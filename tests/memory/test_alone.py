@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx2
 import pytest
 from starlette.applications import Starlette
 
 from rig.demo.stage import free_ports
 from servers.kit.auth import SigningKey, jwks_route
 from servers.kit.client import tool_client
-from tests.memory.conftest import TALLY, served
+from tests.loopback import ready, served
+from tests.memory.conftest import TALLY
 
 RIG = [sys.executable, "-P", "-m", "rig"]
 LESSON = "The lock is written by make lock, never by hand."
@@ -35,17 +35,6 @@ async def alone(folder: Path, environment: dict[str, str]) -> AsyncGenerator[Non
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) in (0, -15)
-
-
-async def ready(url: str) -> None:
-    async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False) as http:
-        while True:
-            try:
-                if (await http.get(f"{url}/readyz")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 async def says(folder: Path, environment: dict[str, str], *arguments: str) -> str:

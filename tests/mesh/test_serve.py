@@ -17,6 +17,7 @@ import pytest
 from rig.demo.stage import free_ports
 from servers.kit.auth import SigningKey
 from servers.kit.client import tool_client
+from tests.loopback import ready
 
 CHARACTERS = Path(__file__).parents[2] / "characters"
 
@@ -33,17 +34,6 @@ async def served(server: str, **environment: str) -> AsyncGenerator[asyncio.subp
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) in (0, -15)
-
-
-async def ready(url: str) -> None:
-    async with asyncio.timeout(40), httpx2.AsyncClient(trust_env=False) as http:
-        while True:
-            try:
-                if (await http.get(f"{url}/readyz")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.timeout(120)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import plistlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +24,7 @@ from servers.kit.serve import Part, build_app
 from tests.agents.characters.house import CATALOGUE
 from tests.agents.conductor import Conductor, tools
 from tests.agents.stage import ROOT, free_socket
+from tests.loopback import listening
 
 PLIST = ROOT / "docs" / "examples" / "com.rig.ibuild-e.plist"
 
@@ -59,18 +58,12 @@ async def sealed(folder: Path, key: SigningKey) -> AsyncGenerator[str]:
     async def opened() -> AsyncGenerator[Conductor]:
         yield Conductor()
 
-    with free_socket() as (listening, url):
+    with free_socket() as (listener, url):
         url = url.replace("http://", "https://")
         app = build_app([Part(tools, opened)], Verifier.of(key), url)
         files: Any = certificate(folder)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, **files))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110 - uvicorn says so in no other way
-                await asyncio.sleep(0.01)
-        yield url
-        server.should_exit = True
-        await serving
+        async with listening(app, [listener], **files):
+            yield url
 
 
 async def ask(url: str, key: SigningKey, folder: Path, **more: Any) -> Any:
