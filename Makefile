@@ -8,6 +8,8 @@ NODE_FOLDERS := $(patsubst %/package.json,%,$(wildcard tests/*/package.json))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
+# A tree that keeps no bytecode compiles itself anew in each of the processes that a rig consists of.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(BIN):$(PATH)
 # Test workers have to collect the same tests in the same order.
 export PYTHONHASHSEED := 0

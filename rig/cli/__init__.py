@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from servers.kit.garbage import look_seldom
+
 
 def main() -> None:
     """Run one command; what the rig refuses is one line on standard error, exit code 2 for bad input."""
@@ -12,6 +14,7 @@ def main() -> None:
         from servers.workspace.guard.hook import main as hook
 
         sys.exit(hook(sys.argv[3:]))
+    look_seldom()
     from rig.cli.commands import run
 
     run()

@@ -27,6 +27,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from servers.kit.auth import Verifier
 from servers.kit.errors import RigError, Unavailable, leaves
 from servers.kit.express import Express, Lane
+from servers.kit.garbage import look_seldom
 from servers.kit.tools import Toolbox
 
 
@@ -160,7 +161,7 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    look_seldom()
 
 
 def watched(app: ASGIApp, broke_down: Callable[[BaseException], None]) -> ASGIApp:
