@@ -131,7 +131,7 @@ async def run_command(
     At the timeout, and when the command ends, everything that it started is killed: nothing stays in the
     background. Each stream is answered up to 64 kB, its middle left out.
     """
-    await asyncio.to_thread(opened.gate.admit, "run_command", command=command)
+    await asyncio.to_thread(opened.gate.admit, "run_command", opened.leave.hosts, command=command)
     return await opened.shell.run(command, timeout_seconds, opened.leave)
 
 

@@ -27,16 +27,26 @@ class Gate:
         self._home = home
         self._policy = with_repository(policy)
 
-    def _place(self) -> Place:
+    def _place(self, reachable: tuple[str, ...]) -> Place:
         home = str(self._home)  # made for this server, and gone with it
-        return Place(str(self._root), branch_of(self._root), policy=self._policy, home=home, scratch=(home,))
+        return Place(
+            str(self._root),
+            branch_of(self._root),
+            policy=self._policy,
+            home=home,
+            scratch=(home,),
+            reachable=reachable,
+        )
 
-    def admit(self, tool: str, **given: Any) -> None:
+    def admit(self, tool: str, reachable: tuple[str, ...] = (), **given: Any) -> None:
         """Judge one call.
+
+        Args:
+            reachable: Hosts that the repository's policy lets commands reach.
 
         Raises:
             Denied: The guard does not let it happen; the reason says what to do instead.
         """
-        verdict = judge(tool, given, self._place())
+        verdict = judge(tool, given, self._place(reachable))
         if not isinstance(verdict, Allow):
             raise Denied(verdict.reason)

@@ -27,6 +27,8 @@ class Place:
         person: Whether somebody can be asked; for an agent what is unclear is denied.
         home: Home of whoever runs the command.
         scratch: Folders for temporary files besides those of the policy.
+        reachable: Hosts that the sandbox lets commands reach, as `host`, `*.host` or `host:port`; to connect there is
+            no fault, to send files or secrets there still is.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Place:
         policy: Policy | None = None,
         home: str = "/nonexistent",
         scratch: tuple[str, ...] = (),
+        reachable: tuple[str, ...] = (),
     ) -> None:
         self.workspace = posixpath.normpath(workspace)
         self.branch = branch
@@ -46,6 +49,7 @@ class Place:
         self.person = person
         self.policy = policy or base()
         self.home = home
+        self._reachable = reachable
         self._scratch = (*self.policy.scratch, *scratch)
         self._protected = _any((*self.policy.protected_branches, *protected))
 
@@ -59,10 +63,13 @@ class Place:
         return bool(self._protected.match(branch))
 
     def is_local_host(self, host: str) -> bool:
-        """Whether `host` is this machine, a neighbour in its compose file, or named by the repository."""
-        name = re.sub(r":\d+$", "", host.lower())
-        named = any(name == own or (own.startswith("*.") and name.endswith(own[1:])) for own in self.policy.hosts)
-        return named or host.lower() in self.policy.hosts or bool(LOOPBACK.match(name) or HOST_ONLY.match(name))
+        """Whether `host` is this machine, a neighbour in its compose file, or named by the guard's policy."""
+        name = _portless(host)
+        return _named(host, self.policy.hosts) or bool(LOOPBACK.match(name) or HOST_ONLY.match(name))
+
+    def reaches(self, host: str) -> bool:
+        """Whether commands may connect to `host`, given with its port where that is known."""
+        return self.is_local_host(host) or _named(host, self._reachable)
 
     def absolute(self, path: str, cwd: str | None) -> str | None:
         """`path` without `..` and `~`; None where the folder is not known."""
@@ -124,6 +131,21 @@ class Place:
         if path == self.home or path.startswith(self.home + "/"):
             forms.append("~" + path[len(self.home) :])
         return forms
+
+
+def _portless(host: str) -> str:
+    return re.sub(r":\d+$", "", host.lower())
+
+
+def _named(host: str, names: tuple[str, ...]) -> bool:
+    """Whether a host is on a list; one that is listed without a port is meant with any."""
+    name = _portless(host)
+    wild = [own[1:] for own in names if own.startswith("*.")]
+    return (
+        name in names
+        or host.lower() in names
+        or any(text.endswith(own) for own in wild for text in (name, host.lower()))
+    )
 
 
 def _top(path: str, root: str) -> str:

@@ -50,12 +50,12 @@ class Shell(Source):
         self._deeper()
         source = text if text.isascii() else text.encode("utf-8", "replace").decode("latin-1")
         source = marks.as_variables(source) if marks.unknown(source) else source
-        kept = self.source, self.nodes
+        kept, poured = (self.source, self.nodes), len(self.sinks)
         try:
             root = syntax.parse(source)
             self.source, self.nodes = source, {}
             self._note_errors(root)
-            return self._statement(root, stdin)
+            return self._statement(root, stdin) + self.pour(poured)
         finally:
             self.source, self.nodes = kept
             self.depth -= 1
@@ -153,6 +153,7 @@ class Shell(Source):
 
     def _redirected(self, node: Node, stdin: str) -> str:
         body = [child for child in node.named_children if child.type not in (*REDIRECTS, "ERROR")]
+        poured = len(self.sinks)
         streams = self._redirects.read(node, stdin)
         if not body:
             said = ""
@@ -160,7 +161,7 @@ class Shell(Source):
             said = self._command(body[0], streams.stdin, streams.words)
         else:
             said = self._statement(body[0], streams.stdin)
-        return self._after(streams, said)
+        return self._after(streams, said) + self.pour(poured)
 
     def _after(self, streams: Streams, said: str) -> str:
         said = self._redirects.write(streams, said)
@@ -202,11 +203,11 @@ class Shell(Source):
     def run_function(self, function: Function, argv: list[str], stdin: str) -> str:
         """Follow a function that is called."""
         self._deeper()
-        kept = self.source, self.nodes, self.arguments
+        kept, poured = (self.source, self.nodes, self.arguments), len(self.sinks)
         self.source, self.nodes, self.arguments = function.source, {}, argv
         self.calling.append(argv[0])
         try:
-            return self._statement(function.body, stdin)
+            return self._statement(function.body, stdin) + self.pour(poured)
         finally:
             self.source, self.nodes, self.arguments = kept
             self.calling.pop()
@@ -260,7 +261,7 @@ class Shell(Source):
             self.choice, self.choices = kept
 
     def _once(self, node: Node, stdin: str, extra: list[str]) -> str:
-        env: dict[str, str] = {}
+        env, poured = dict[str, str](), len(self.sinks)
         for child in node.named_children:
             if child.type == "subshell":  # behind `time` or `coproc`
                 self._statement(child, stdin)
@@ -270,10 +271,12 @@ class Shell(Source):
         redirects = any(child.type in REDIRECTS for child in node.children)
         streams = self._redirects.read(node, stdin) if redirects else None
         said = self.calls.call(self, argv, streams.stdin if streams else stdin, env)
-        return self._after(streams, said) if streams else said
+        return (self._after(streams, said) if streams else said) + self.pour(poured)
 
     def substituted(self, node: Node, raw: str) -> str:
         """The value of a substitution that the grammar found."""
+        if raw[0] == ">":
+            return self.sink(lambda data: self._sequence(node.children, data))
         with self.apart():
             if node.type == "arithmetic_expansion":
                 for child in node.named_children:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
+from servers.workspace.guard import marks
 from servers.workspace.guard.place import Place
 from servers.workspace.guard.scope import Scope
 from servers.workspace.guard.words import Expander, paren
@@ -15,6 +16,7 @@ SUBSTITUTIONS = ("command_substitution", "process_substitution", "arithmetic_exp
 REDIRECTS = ("file_redirect", "herestring_redirect", "heredoc_redirect")
 ASSIGNMENTS = ("variable_assignment", "variable_assignments")
 NO_WORDS = frozenset((*REDIRECTS, *ASSIGNMENTS, "subshell"))
+Follow = Callable[[str], str]
 OPENERS = ("$(", "`", "<(", ">(", "$[")
 
 
@@ -26,6 +28,7 @@ class Source(Scope, ABC):
         self.source = ""
         self.nodes: dict[int, Node] = {}
         self.words = Expander(self)
+        self.sinks: list[tuple[str, Follow]] = []
 
     @abstractmethod
     def script(self, text: str, stdin: str = "") -> str:
@@ -95,6 +98,8 @@ class Source(Scope, ABC):
             inner = raw[2:end]
             if raw.startswith("$(("):
                 return "1", end + 1
+        if raw[0] == ">":
+            return self.sink(lambda data: self.script(inner, data)), end + 1
         with self.apart():
             said = self.script(inner)
         return (said if raw[0] in "$`" else self.pipe(said)), end + 1
@@ -104,6 +109,23 @@ class Source(Scope, ABC):
         name = f"/dev/fd/{63 - len(self.files)}"
         self.files[name] = said
         return name
+
+    def sink(self, follow: Follow) -> str:
+        """A name for what `>(…)` reads, which is known once the command around it has run."""
+        name = self.pipe(marks.DECODED)
+        self.sinks.append((name, follow))
+        return name
+
+    def pour(self, since: int) -> str:
+        """Follow what stands in the `>(…)` from that number on; what they print."""
+        said = ""
+        while len(self.sinks) > since:
+            name, follow = self.sinks.pop()
+            data = self.files[name]
+            # What nobody can read here is not run by a shell that stands behind it.
+            with self.apart():
+                said += follow(data + marks.DECODED if marks.unknown(data) else data)
+        return said
 
 
 def below(node: Node) -> Iterator[Node]:

@@ -237,6 +237,6 @@ def _check_sent(place: Place, words: list[str]) -> None:
     carried = any(mark in word for word in words for mark in (marks.BULK, marks.SECRET))
     if carried and (outside or not hosts):
         raise Blocked(f"It sends what files or the environment hold to {marks.shown((outside or ['a host'])[0])}.")
-    raw = [host for host in outside if not any(word.startswith("http") for word in words)]
+    raw = [host for host in outside if not any(word.startswith("http") for word in words) and not place.reaches(host)]
     if raw:
         raise Blocked(f"It opens a connection to {marks.shown(raw[0])}. Only this machine is reached so.")

@@ -206,8 +206,12 @@ def _netcat(invocation: Invocation) -> str | None:
         raise Blocked("It opens a shell to the network.")
     hosts = [word for word in words if not word.isdigit()]
     listens = any(re.match(r"-\w*l", word) for word in invocation.args)
-    if listens or not hosts or not invocation.shell.place.is_local_host(hosts[0]):
+    to = ":".join([*hosts[:1], *[word for word in words if word.isdigit()][:1]])
+    place = invocation.shell.place
+    if listens or not hosts or not place.reaches(to):
         raise Blocked("It opens a connection past HTTP. Only this machine is reached so.")
+    if CARRIED.search(invocation.stdin) and not place.is_local_host(to):
+        raise Blocked(OUT.format(what="what it reads", host=marks.shown(to)))
     return marks.NETWORK
 
 
