@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
 from agents import repository, wording
 from agents.assigned import Run
 from agents.checks import CommandReport, places_of_markers
 from agents.errors import Stuck
 from agents.ground import Ground
 
-MIB = 1024 * 1024
+MIB: Final = 1024 * 1024
+LOOK_FOR: Final = (
+    'for one in {}; do command -v "$one" >/dev/null || [ -x ".venv/bin/$one" ] || [ -x "node_modules/.bin/$one" ]'
+    ' || echo "$one"; done'
+)
 
 
 async def begin(run: Run) -> tuple[str, str | None]:
@@ -90,17 +98,31 @@ async def set_up(run: Run, ground: Ground) -> None:
     """Fetch the dependencies that the base names, with package registries in reach, and say what is in reach later.
 
     Raises:
-        Stuck: The set-up fails, or the repository's settings are wrong.
+        Stuck: The set-up fails, a tool is missing, or the repository's settings are wrong.
     """
     said = repository.parse(await run.copy.show(ground.base, repository.FILE))
     leave = {"readable": [str(run.copy.objects)], "git": True, "hosts": said.policy.network}
     run.mesh.leave = leave
-    if not said.setup_command:
-        return
+    if said.setup_command:
+        await _fetch_dependencies(run, said.setup_command, leave)
+    if said.tools:
+        await _require(run, said.tools)
+
+
+async def _fetch_dependencies(run: Run, command: str, leave: Mapping[str, Any]) -> None:
     run.step("fetching dependencies")
-    arguments = {"command": said.setup_command, "timeout_seconds": run.settings.setup_timeout_seconds}
+    arguments = {"command": command, "timeout_seconds": run.settings.setup_timeout_seconds}
     answer = await run.mesh.call("workspace", "run_command", arguments, leave={**leave, "registries": True})
-    report = CommandReport.model_validate({**answer, "command": said.setup_command})
+    report = CommandReport.model_validate({**answer, "command": command})
     if not report.passed:
         how = "did not end in time" if report.timed_out else f"ended with {report.exit_code}"
-        raise Stuck("setup_failed", f"`{report.command}` of {repository.FILE} {how}.", report.output)
+        raise Stuck("setup_failed", f"`{command}` of {repository.FILE} {how}.", report.output)
+
+
+async def _require(run: Run, tools: Sequence[str]) -> None:
+    """See that the programs are there, of the machine or by the set-up, before a model is paid for missing them."""
+    command = LOOK_FOR.format(" ".join(map(shlex.quote, tools)))
+    answer = await run.mesh.call("workspace", "run_command", {"command": command})
+    if missing := ", ".join(str(answer["stdout"]).splitlines()):
+        what = f"Commands here lack {missing}, which {repository.FILE} names in its tools."
+        raise Stuck("missing_tools", f"{what} Install it where agents run, in the set-up, or take it off that list.")

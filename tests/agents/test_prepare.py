@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from rig.doubles.anthropic.script import Play, say, use
 
 if TYPE_CHECKING:
@@ -32,21 +34,33 @@ def looking(command: str, said: list[str]) -> Callable[[], Play]:
 
 
 async def test_set_up_runs_before_the_model_and_what_it_made_stays(stage: Stage) -> None:
-    rules(stage, "setupCommand: echo fetched > ~/dependency\ntestCommand: grep fetched ~/dependency\n")
+    tool = "mkdir -p .venv/bin; cp /bin/true .venv/bin/fetched"
+    said_there = f"setupCommand: echo fetched > ~/dependency; {tool}\ntestCommand: grep fetched ~/dependency\n"
+    rules(stage, f"tools: [git, fetched]\n{said_there}")
     said: list[str] = []
-    stage.script(looking("cat ~/dependency; git log --oneline | wc -l; git status --short | wc -l", said))
+    stage.script(looking("cat ~/dependency; git log --oneline | wc -l; git status --short | grep -vc venv/", said))
     stage.offer()
     await stage.run()
     assert stage.conductor.facts()[-1] == "complete_assignment"
     assert "fetched\\n2\\n0\\n" in said[0]
 
 
-async def test_a_set_up_that_fails_is_said_with_its_output_before_a_model_is_asked(stage: Stage) -> None:
-    rules(stage, "setupCommand: echo no such package; exit 3\n")
+@pytest.mark.parametrize(
+    ("settings", "error_class", "words"),
+    [
+        ("setupCommand: echo no such package; exit 3\n", "setup_failed", "no such package"),
+        ("tools: [git, 'no such;tool', nosuch]\n", "missing_tools", "lack no such;tool, nosuch, which"),
+    ],
+)
+async def test_what_the_set_up_lacks_is_said_before_a_model_is_asked(
+    stage: Stage, settings: str, error_class: str, words: str
+) -> None:
+    rules(stage, settings)
     stage.offer()
     await stage.run()
     stuck = stage.conductor.said("report_stuck")[0]
-    assert (stuck["error_class"], "no such package" in stuck["evidence"]) == ("setup_failed", True)
+    assert stuck["error_class"] == error_class
+    assert words in stuck["reason"] + stuck["evidence"]
     assert not stage.requests
 
 

@@ -139,13 +139,9 @@ def _portless(host: str) -> str:
 
 def _named(host: str, names: tuple[str, ...]) -> bool:
     """Whether a host is on a list; one that is listed without a port is meant with any."""
-    name = _portless(host)
-    wild = [own[1:] for own in names if own.startswith("*.")]
-    return (
-        name in names
-        or host.lower() in names
-        or any(text.endswith(own) for own in wild for text in (name, host.lower()))
-    )
+    forms = (_portless(host), host.lower())
+    wild = tuple(own[1:] for own in names if own.startswith("*."))
+    return any(form in names or form.endswith(wild) for form in forms)
 
 
 def _top(path: str, root: str) -> str:
