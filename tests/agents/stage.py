@@ -163,10 +163,10 @@ class Stage:
             return await run_agent(character or self.character(), self.settings(**settings), asyncio.Event())
 
     @asynccontextmanager
-    async def process(self, **more: str) -> AsyncGenerator[WarmProcess]:
+    async def process(self, of: Character | None = None, **more: str) -> AsyncGenerator[WarmProcess]:
         """An agent in a process of its own."""
         character = self.folder / "dev-e-python.yaml"
-        character.write_text(self.character().model_dump_json(by_alias=True, exclude_unset=True))
+        character.write_text((of or self.character()).model_dump_json(by_alias=True, exclude_unset=True))
         with (self.folder / "agent.log").open("ab") as log:
             process = await self.warm.start("agents", [str(character)], self._environment() | more, log.fileno())
         try:

@@ -195,9 +195,14 @@ def kill(bench: Bench) -> list[int]:
 
 def of_this_run(bench: Bench) -> list[int]:
     """The processes that work in the run's folder."""
+    return working_below(bench.folder)
+
+
+def working_below(folder: Path) -> list[int]:
+    """The processes that work in a folder or below it."""
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
-            if entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(bench.folder):
+            if entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder):
                 found.append(int(entry.name))
     return found
