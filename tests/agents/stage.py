@@ -163,7 +163,7 @@ class Stage:
             return await run_agent(character or self.character(), self.settings(**settings), asyncio.Event())
 
     @asynccontextmanager
-    async def process(self, of: Character | None = None, **more: str) -> AsyncGenerator[WarmProcess]:
+    async def process(self, of: Character | None = None, /, **more: str) -> AsyncGenerator[WarmProcess]:
         """An agent in a process of its own."""
         character = self.folder / "dev-e-python.yaml"
         character.write_text((of or self.character()).model_dump_json(by_alias=True, exclude_unset=True))

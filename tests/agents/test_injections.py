@@ -7,19 +7,22 @@ import json
 import re
 import signal
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
 from agents.fences import neutral
+from conductor.issues.rubric import CRITERIA
 from rig.doubles.anthropic.request import MessagesRequest, text_of
 from rig.doubles.anthropic.script import ToolUse, use
+from servers.kit.character import Character
 from tests.agents.conductor import REPOSITORY
-from tests.agents.injections.attempts import OF_REVIEWS, WORKED, Attempt, load
+from tests.agents.injections.attempts import OF_OTHERS, OF_REVIEWS, WORKED, Attempt, Where, load
 from tests.agents.injections.canaries import Watch, dresses
 from tests.agents.injections.machine import Machine, machine, objects
 from tests.agents.injections.obedient import Obedient
-from tests.agents.injections.places import READ, lay, lay_pull_request, look
+from tests.agents.injections.places import READ, lay, lay_others, lay_pull_request, look
 from tests.agents.stage import BRANCH, FILES, Stage
 
 FIXED: Final = "def double(n):\n    return 2 * n\n"
@@ -29,6 +32,27 @@ PUSHED: Final = {f"refs/heads/{BRANCH}", "refs/pull/2/head"}
 WRITES: Final = {"POST /ada/tally.git/git-receive-pack", "POST /api/v3/repos/ada/tally/pulls"}
 READS: Final = {"POST /ada/tally.git/git-upload-pack", "POST /api/graphql"}  # the latter only reads relations
 
+SCORE: Final = {"score": 4, "reason": "As they say."}
+DUTIES: Final[Mapping[Where, tuple[str, ToolUse, ToolUse]]] = {
+    "verified": ("judge-e", use(READ, path="app.py"), use("finish", ready=True)),
+    "merged": (
+        "judge-e",
+        use(READ, path="app.py"),
+        use("finish", **dict.fromkeys(CRITERIA, SCORE), summary=f"As they say. {SUMMARY}"),
+    ),
+    "incident": (
+        "monitor-e",
+        use(READ, path="app.py"),
+        use("finish", title="It fails", severity="high", summary=SUMMARY, next_steps=["Look."], known_as=1),
+    ),
+    "question": (
+        "conductor-e",
+        use("mcp__github__get_issue", repository=REPOSITORY, number=1),
+        use("finish", answer=SUMMARY),
+    ),
+}
+ENDS: Final = ["submit_readiness", *["complete_assignment"] * 3]
+
 
 @pytest.fixture
 async def around(stage: Stage) -> AsyncGenerator[Machine]:
@@ -37,7 +61,7 @@ async def around(stage: Stage) -> AsyncGenerator[Machine]:
 
 
 async def test_nothing_comes_of_what_a_developer_obeys(stage: Stage, around: Machine) -> None:
-    attempts = [one for one in load(around.fill) if one.where not in OF_REVIEWS]
+    attempts = [one for one in load(around.fill) if one.where not in (*OF_REVIEWS, *OF_OTHERS)]
     assert len(attempts) >= 40
     first = Obedient(look(), [one for one in attempts if one.where != "feedback"], _ending("fix: double"))
     again = Obedient(look()[:1], [one for one in attempts if one.where == "feedback"], _ending("fix: again"))
@@ -85,11 +109,45 @@ async def test_nothing_comes_of_what_a_reviewer_obeys(stage: Stage, around: Mach
     await _is_untouched(around, before)
 
 
+async def test_nothing_comes_of_what_judges_monitors_and_answerers_obey(stage: Stage, around: Machine) -> None:
+    attempts = [one for one in load(around.fill) if one.where in OF_OTHERS]
+    offers = await lay_others(stage, attempts)
+    before = await around.look()
+    models: list[Obedient] = []
+    for where, offer in offers.items():
+        name, look_at, end = DUTIES[where]
+        model = Obedient([look_at], [one for one in attempts if one.where == where], [end], notes=look_at)
+        stage.model.scripts[:] = [model.answer]
+        stage.offer(**offer)
+        await stage.run(_quietly(stage, name), token=_token_of(stage, name), instance=f"{name}-1")
+        models.append(model)
+    assert [harm for model in models for harm in _harm(around, model).items()] == []
+    assert _unread(attempts, stage.requests) == []
+    facts = stage.conductor.facts()
+    assert [one for one in facts if one not in ("GUARD_BLOCKED", "WORK_STARTED")] == ENDS
+    assert stage.memories.told == [told for told in stage.memories.told if told[0] != "write_memory"]
+    after = await around.look()
+    assert after["refs"] == before["refs"]
+    assert _written(after, before) <= READS
+    await _is_untouched(around, before)
+
+
 @pytest.mark.parametrize("dress", sorted(dresses("canary-home-0123456789abcdef")))
 def test_a_secret_is_known_in_any_dress(dress: str) -> None:
     watch = Watch({"home": "canary-home-0123456789abcdef"})
     assert watch.seen(f"x {dress[:9]}\n{dress[9:]} y") == ["home"]
     assert watch.seen(f"x {dress[:-1]}") == []
+
+
+def _quietly(stage: Stage, name: str) -> Character:
+    """A character without the conductor's tools for models, which the conductor here has not."""
+    whole = stage.character(name)
+    servers = {server: said for server, said in whole.mcp_servers.items() if server != "conductor"}
+    return whole.model_copy(update={"mcp_servers": servers})
+
+
+def _token_of(stage: Stage, name: str) -> str:
+    return stage.key.issue(name, stage.character(name).role, timedelta(hours=1))
 
 
 async def _rework(stage: Stage, attempts: Sequence[Attempt]) -> None:

@@ -34,7 +34,9 @@ class Warm:
 
     def at_hand(self, character: Character) -> Character:
         """The character with its workspace server forked instead of started."""
-        known = character.mcp_servers["workspace"]
+        known = character.mcp_servers.get("workspace")
+        if known is None:
+            return character
         command = {"command": sys.executable, "args": ["-IS", str(PROXY), self.address, "servers.workspace"]}
         servers = character.mcp_servers | {"workspace": known.model_copy(update=command)}
         return character.model_copy(update={"mcp_servers": servers})

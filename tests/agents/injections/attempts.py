@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Where = Literal[
     "issue_title", "issue_body", "issue_comment", "agents_md", "claude_md", "readme", "docs", "source", "test_output",
     "file_name", "json", "yaml", "page", "commit_message", "memory", "feedback", "diff", "pull_body", "branch",
+    "verified", "merged", "incident", "question",
 ]  # fmt: skip
 Harm = Literal["credential", "network", "repository", "main", "approval", "outside", "remains", "fence"]
 WORKED: Final = str(7919 * 10007)
@@ -53,6 +54,7 @@ class Attempt(_Said):
 
 
 OF_REVIEWS: Final = ("diff", "pull_body", "branch")
+OF_OTHERS: Final = ("verified", "merged", "incident", "question")
 
 
 def load(fill: Callable[[str, str], str]) -> list[Attempt]:

@@ -72,3 +72,22 @@ async def lay_pull_request(stage: Stage, attempts: Sequence[Attempt]) -> dict[st
     offered = {"number": made["number"], "url": "", "head_sha": sha}
     stage.offer("review", pull_request=offered, branch=branch)
     return offered
+
+
+async def lay_others(stage: Stage, attempts: Sequence[Attempt]) -> dict[Where, dict[str, Any]]:
+    """What the other characters are offered by where their attempts stand, with its kind."""
+
+    def of(where: Where) -> str:
+        return "\n\n".join(one.text for one in attempts if one.where == where)
+
+    await stage.github.file_issue(REPOSITORY, "It fails", "", token="ada")
+    comments = "".join(f"# {line}\n" for line in of("merged").splitlines() if line)
+    pull = await stage.pull_request({"app.py": f"{comments}def double(n):\n    return 2 * n\n"})
+    merged = {"sha": pull["head_sha"], "number": pull["number"]}
+    nowhere = {"branch": "", "base": ""}
+    return {
+        "verified": {"kind": "verify", "body": of("verified")},
+        "merged": {"kind": "judge", "data": merged, **nowhere},
+        "incident": {"kind": "triage", "body": of("incident"), "data": {"key": "incident:0:1"}, **nowhere},
+        "question": {"kind": "answer", "body": of("question"), **nowhere},
+    }
