@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -14,6 +15,12 @@ pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_valkey", "tests.fix
 
 TESTS = Path(__file__).parent
 FOLDERS = (Path(sys.executable).parent, *TESTS.glob("*/node_modules/.bin"))
+
+
+def pytest_collection_finish() -> None:
+    """Agents collect garbage after each run, and would walk through all that was imported for thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

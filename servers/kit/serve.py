@@ -64,7 +64,7 @@ class Part:
         async def lifespan(_: MCPServer[Any]) -> AsyncGenerator[Any]:
             yield state()
 
-        server = MCPServer[Any](
+        server = self.toolbox.server(
             f"rig-{self.name}",
             instructions=self.toolbox.instructions,
             version=version("engineering-rig"),
@@ -73,7 +73,6 @@ class Part:
             token_verifier=verifier,
             log_level="WARNING",
         )
-        self.toolbox.register(server)
         self.extend(server)
         return server
 

@@ -15,6 +15,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Resolve
+from mcp.server.mcpserver.tools import Tool as ServedTool
 from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, Field, ValidationError
 
@@ -135,7 +136,6 @@ class Toolbox:
         self.name = name
         self.instructions = instructions
         self._entries: dict[str, _Entry] = {}
-        self._registered: MCPServer[Any] | None = None
 
     def tool(
         self,
@@ -168,18 +168,23 @@ class Toolbox:
         """The tools that models of a role are shown."""
         return frozenset(name for name in self.names(role) if self._entries[name].listed)
 
-    def register(self, mcp: MCPServer[Any]) -> None:
-        """Add the tools to a server and admit only callers whose role may use them."""
-        for entry in self._entries.values():
-            mcp.add_tool(
+    def server(self, name: str, **options: Any) -> MCPServer[Any]:
+        """A server that has the tools and admits only callers whose role may use them; `options` are the SDK's."""
+        return MCPServer[Any](name, tools=self._made, middleware=[self._admit], **options)
+
+    @functools.cached_property
+    def _made(self) -> list[ServedTool]:
+        """The tools as the SDK has them; their schemas take half a second to make."""
+        return [
+            ServedTool.from_function(
                 entry.fn,
                 description=inspect.getdoc(entry.fn),
                 annotations=entry.annotations,
                 meta={"anthropic/alwaysLoad": True} if entry.at_hand else None,
                 structured_output=False if _answers_text(entry.fn) else None,
             )
-        mcp.middleware.append(self._admit)
-        self._registered = mcp
+            for entry in self._entries.values()
+        ]
 
     async def schemas(self) -> list[Tool]:
         """Every tool as `tools/list` shows it to a caller of all roles, sorted by name."""
@@ -202,12 +207,9 @@ class Toolbox:
         except ToolError as error:
             return _plain(name, str(error))
 
-    @property
+    @functools.cached_property
     def _server(self) -> MCPServer[Any]:
-        """A server that has the tools: the one that serves them, for their schemas take half a second to make."""
-        if self._registered is None:
-            self.register(MCPServer[Any](self.name))
-        return cast(MCPServer[Any], self._registered)
+        return self.server(self.name)
 
     async def _admit(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         match ctx.method:

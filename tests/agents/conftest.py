@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import subprocess
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +29,9 @@ from tests.agents.warm import Warm, warmed
 @pytest.fixture(scope="session")
 def warm() -> Generator[Warm]:
     """Agents and workspace servers that start at once."""
+    importlib.import_module("anthropic")
+    gc.collect()
+    gc.freeze()  # each agent that ends in this process looks for garbage
     with warmed() as source:
         yield source
 

@@ -5,6 +5,7 @@ python -m tests.agents.warm_source ADDRESS
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import json
@@ -19,16 +20,22 @@ from contextlib import suppress
 from typing import Any
 
 from agents import lean
+from servers.kit.garbage import look_seldom
 
-LIBRARIES = ("agents.run", "agents.providers.anthropic", "servers.workspace.server", "anthropic")
+LIBRARIES = ("agents.run", "agents.providers.anthropic", "anthropic")
 ORDER_BYTES = 1 << 18
 
 
 def serve(address: str) -> None:
     """Fork for whoever connects, until standard input ends."""
+    look_seldom()
     lean.load()
+    from servers.workspace.server import tools
+
     for name in LIBRARIES:
         importlib.import_module(name)
+    asyncio.run(tools.schemas())
+    gc.collect()
     gc.freeze()  # what is shared stays shared
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
