@@ -6,10 +6,18 @@ import re
 from datetime import datetime
 from typing import Literal
 
+from servers.kit.logs import redact
 from servers.kit.money import Money
 
 BudgetScope = Literal["run", "issue", "agent_issue", "agent_day", "rig_day"]
 EVIDENCE = 4000
+REASON = 1000
+
+
+def sentence(text: str) -> str:
+    """What somebody else said as it may stand on an issue: one bounded line without what looks like a credential."""
+    line = " ".join(redact(text).split())
+    return line if len(line) <= REASON else f"{line[: REASON - 1]}…"
 
 
 class Stopped(Exception):
@@ -23,6 +31,9 @@ class Moved(Exception):
 class NoModel(Exception):
     """No model is to be had for any work: its key is refused, or it is away for too long."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(sentence(reason))
+
 
 class UsageLimited(Exception):
     """A plan's or an organisation's limit is reached, and the provider says when it ends.
@@ -34,10 +45,10 @@ class UsageLimited(Exception):
     """
 
     def __init__(self, provider: str, until: datetime, reason: str) -> None:
-        super().__init__(f"{provider} is at its limit until {until:%Y-%m-%d %H:%M %Z}: {reason}")
         self.provider = provider
         self.until = until
-        self.reason = reason
+        self.reason = sentence(reason)
+        super().__init__(f"{provider} is at its limit until {until:%Y-%m-%d %H:%M %Z}: {self.reason}")
 
 
 class Stuck(Exception):
@@ -50,10 +61,10 @@ class Stuck(Exception):
     """
 
     def __init__(self, error_class: str, reason: str, evidence: str = "") -> None:
-        super().__init__(reason)
+        self.reason = sentence(reason)
+        super().__init__(self.reason)
         self.error_class = re.sub(r"[^a-z0-9]+", "_", error_class.lower()).strip("_")[:60] or "gave_up"
-        self.reason = reason
-        self.evidence = evidence[-EVIDENCE:]
+        self.evidence = redact(evidence)[-EVIDENCE:]
 
 
 class BudgetExceeded(Exception):
@@ -68,9 +79,9 @@ class BudgetExceeded(Exception):
     """
 
     def __init__(self, scope: BudgetScope, reason: str, spent: Money, limit: Money, evidence: str = "") -> None:
-        super().__init__(reason)
+        self.reason = sentence(reason)
+        super().__init__(self.reason)
         self.scope: BudgetScope = scope
-        self.reason = reason
         self.spent = spent
         self.limit = limit
-        self.evidence = evidence[-EVIDENCE:]
+        self.evidence = redact(evidence)[-EVIDENCE:]

@@ -16,17 +16,26 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from conductor.desk import DeskDep
+from conductor.desk import Desk, DeskDep
 from conductor.issues.runs import COURSE, Course, Outcome, Told, course
 from conductor.store.connection import connection_of
-from conductor.toolbox import IssueArg, Short, tools
+from conductor.toolbox import Short, tools
 from servers.kit.database import Connection, Pool, load_queries
+from servers.kit.errors import NotFound
 from servers.kit.money import Money
 from servers.kit.tools import READ
 
 SQL = load_queries(Path(__file__).with_name("runs.sql"))
 GOOD = ("running", "completed", "parked", "released", "reassigned")
 _Key = tuple[str, int]
+WorkArg = Annotated[
+    str,
+    Field(
+        pattern=r"^[\w.-]+/[\w.-]+[#~]\d{1,9}$",
+        max_length=300,
+        description="As owner/repo#12, or owner/repo~7 for a chore",
+    ),
+]
 
 
 class StepView(BaseModel):
@@ -68,13 +77,29 @@ class RunView(BaseModel):
 @tools.tool(READ)
 async def list_runs(
     desk: DeskDep,
-    issue: IssueArg | None = None,
+    issue: WorkArg | None = None,
     agent: Short | None = None,
     limit: Annotated[int, Field(ge=1, le=200)] = 20,
 ) -> list[RunView]:
     """Runs, newest first, of an issue or an agent or of all: steps with times, tokens, US dollars, outcome."""
-    stream = await desk.dispatch.stream_of(issue) if issue else None
+    stream = await _stream_of(desk, issue) if issue else None
     return await read_runs(desk.pool, desk.store.clock.now(), stream, agent, limit)
+
+
+async def _stream_of(desk: Desk, work: str) -> str:
+    """The stream of an issue or a chore.
+
+    Raises:
+        NotFound: The rig does not know it.
+    """
+    repository, chore, number = work.partition("~")
+    if not chore:
+        return await desk.dispatch.stream_of(work)
+    async with connection_of(desk.pool) as connection:
+        stream = await connection.fetchval(SQL["stream_of_chore"], repository, int(number))
+    if stream is None:
+        raise NotFound(f"The rig does not know {work}.")
+    return stream
 
 
 def headline(run: RunView) -> str:

@@ -22,6 +22,10 @@ ORDER BY version DESC LIMIT $3
 -- The stream of an issue by its name.
 SELECT stream FROM issues WHERE lower(repository) = lower($1) AND number = $2
 
+-- :name stream_of_chore
+-- The stream of a chore by its handle.
+SELECT 'chore-' || id FROM chores WHERE lower(repository) = lower($1) AND id = $2
+
 -- :name course
 -- What followed on their streams ($1) so many beginnings ($2), of the types that matter ($3), a few of each.
 SELECT b.stream, b.version AS begun, e.type, e.data, e.recorded_at

@@ -67,14 +67,18 @@ def show(
     _print_issue(answer)
 
 
-def require_issue(issue: str) -> None:
+def require_issue(issue: str, or_chore: bool = False) -> None:
     """Refuse what does not name an issue.
 
+    Args:
+        or_chore: Whether a chore may be named as well, as owner/repo~7.
+
     Raises:
-        InvalidInput: It is not written as owner/repo#12.
+        InvalidInput: It is not written so.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+#\d{1,9}", issue):
-        raise InvalidInput(f"{issue!r} is not an issue; write it as owner/repo#12.")
+    if not re.fullmatch(rf"[\w.-]+/[\w.-]+{'[#~]' if or_chore else '#'}\d{{1,9}}", issue):
+        chore = ", or a chore as owner/repo~7" if or_chore else ""
+        raise InvalidInput(f"{issue!r} is not an issue; write it as owner/repo#12{chore}.")
 
 
 def _print_issue(issue: dict[str, Any]) -> None:

@@ -41,14 +41,14 @@ def list_agents(json: Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
 def list_runs(
-    issue: Annotated[str | None, typer.Argument(help="Only those on this one, as owner/repo#12")] = None,
+    issue: Annotated[str | None, typer.Argument(help="Only those on owner/repo#12 or owner/repo~7")] = None,
     agent: Annotated[str | None, typer.Option(help="Only this agent's")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many")] = 10,
     json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Show runs, newest first: outcome, time, money, model calls, tokens and steps."""
     if issue:
-        require_issue(issue)
+        require_issue(issue, or_chore=True)
     runs: list[dict[str, Any]] = ask("list_runs", {"issue": issue, "agent": agent, "limit": limit})["result"]
     if json:
         print_json(runs)

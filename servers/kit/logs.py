@@ -19,7 +19,8 @@ _SECRET_VALUES = re.compile(
     r"""(?x)
     (?:Bearer|Basic)\s+[\w.~+/=-]{8,}
     | (?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]+                # a JWT
-    | gh[pousr]_\w{8,} | github_pat_\w{8,} | sk-ant-[\w-]{8,}
+    | gh[pousr]_\w{8,} | github_pat_\w{8,}
+    | sk-(?:ant|proj|svcacct)-[\w-]{8,} | (?<![\w-])sk-\w{20,}
     | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                     # user:password@ in a URL
     | -----BEGIN[^-]*PRIVATE\ KEY-----[\s\S]*?(?:-----END[^-]*-----|$)
     """

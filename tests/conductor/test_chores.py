@@ -14,7 +14,7 @@ from conductor.issues.rubric import CRITERIA
 from conductor.store.writer import Store
 from servers.kit.character import load_all
 from servers.kit.database import Pool
-from servers.kit.errors import Fenced, InvalidInput, RigError, Superseded
+from servers.kit.errors import Fenced, InvalidInput, NotFound, RigError, Superseded
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY
 from tests.conductor.serving import Agent, Rig, serving
@@ -66,6 +66,10 @@ async def test_a_question_is_answered_once_to_whoever_asked(rig: Rig) -> None:
     assert await answerer.claim() is None
     types = [row["type"] for row in await rig.pool.fetch(EVENTS)]
     assert types == ["CHORE_ASSIGNED", "CHORE_DONE"]
+    [run] = (await ada.call("list_runs", issue="rig/rig~1"))["result"]
+    assert (run["issue"], run["agent"], run["kind"]) == ("rig/rig~1", "conductor-e", "answer")
+    with pytest.raises(NotFound, match="does not know rig/rig~2"):
+        await ada.call("list_runs", issue="rig/rig~2")
 
 
 async def test_an_answer_about_an_issue_is_a_comment_there_too(rig: Rig, eventually: Eventually) -> None:
