@@ -1,6 +1,6 @@
 """Loads the libraries that an agent runs on without what they use only where it happens to be installed.
 
-Of what an idle agent holds in memory, a tenth would be programs for coloured tracebacks and for serving.
+Of what an idle agent holds in memory, a tenth would be programs for coloured tracebacks, serving, and green threads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
-OPTIONAL = ("rich", "uvicorn")
+OPTIONAL = ("greenlet", "rich", "uvicorn")
 HEAVY = ("structlog", "mcp")
 
 

@@ -15,7 +15,8 @@ LONGEST = 16 * 1024
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Command = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 Stack = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9-]{0,40})?$")]
-Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][\w -]{0,60}$")]
+# A counted repetition of \w would be compiled to megabytes.
+Topic = Annotated[str, StringConstraints(max_length=61, pattern=r"^[A-Za-z][\w -]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[A-Za-z0-9][A-Za-z0-9.-]{0,250}(:\d{1,5})?$")]
 
 
