@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
@@ -19,12 +20,13 @@ from agents.providers import Answer, ToolResult, ToolSpec, ToolUse
 from agents.results import FINISH, GIVE_UP, GiveUp, Result, arguments, problems, spec
 from agents.steering import UNREAD, Inbox
 from agents.toolbelt import Toolbelt
-from agents.transcripts import NoTranscripts, Transcripts
+from agents.transcripts import Keeping, Kept, NoTranscripts, Transcripts
 from servers.kit.logs import get, redact
 
 log = get(__name__)
 INVALID_RESULTS = 3
 TAKEN = "The result is taken. The work is over; say nothing more."
+CUT_OFF = "This call was cut off with the process that made it; it may have been made or not. Look before you go on."
 NUDGE = f"You ended your turn without a result. Go on, or call `{FINISH}`; if you cannot reach one, call `{GIVE_UP}`."
 TAKEN_OVER = (
     "Another model began this work and cannot go on. The files hold what it did; look at them before you change more."
@@ -90,6 +92,7 @@ class Conversation(Generic[Result]):
         self._ending = asyncio.Lock()
         self._prompt_tokens = 0
         self._seen: deque[str] = deque(maxlen=20)
+        self._keeping: Keeping | None = None
 
     @property
     def opening(self) -> str:
@@ -130,6 +133,19 @@ class Conversation(Generic[Result]):
         self._prompt_tokens = tokens_at_most([self.brief.system, self.opening, earlier, *specs])
         return self.opening
 
+    @asynccontextmanager
+    async def kept(self, provider: str, said: Callable[[], Kept | None]) -> AsyncGenerator[None]:
+        """Keep what is said meanwhile, by a provider, for a later run.
+
+        Args:
+            said: All that was said up to now.
+        """
+        self._keeping = Keeping(self.transcripts, provider, said)
+        try:
+            yield
+        finally:
+            await self._keeping.close()
+
     async def count(self, answer: Answer) -> None:
         """Note one answer of the model and what it cost."""
         used = answer.usage
@@ -140,6 +156,8 @@ class Conversation(Generic[Result]):
         for text in (answer.text, *called):
             self._say(text)
         await self.meter.count(answer)
+        if self._keeping:
+            self._keeping.offer()
         tools = [use.name for use in answer.uses]
         log.info("the model answered", turn=self.meter.turns, tools=tools, provider=answer.provider)
 

@@ -28,10 +28,6 @@ class Chat(Protocol):
         """
         ...
 
-    async def keep(self) -> None:
-        """Store what was said, for a later run."""
-        ...
-
 
 async def loop(chat: Chat, conversation: AnyConversation, opening: str, max_tokens: int) -> None:
     """Talk until a result is accepted.
@@ -44,11 +40,8 @@ async def loop(chat: Chat, conversation: AnyConversation, opening: str, max_toke
         Exception: As `Chat.send` and `Conversation.use`.
     """
     inputs: Sequence[str | ToolResult] = [opening]
-    try:
-        while conversation.result is None:
-            await conversation.require_room(chat.price, max_tokens)
-            answer = await chat.send(inputs)
-            await conversation.count(answer)
-            inputs = await conversation.use(answer.uses) if answer.uses else [conversation.nudge()]
-    finally:
-        await chat.keep()
+    while conversation.result is None:
+        await conversation.require_room(chat.price, max_tokens)
+        answer = await chat.send(inputs)
+        await conversation.count(answer)
+        inputs = await conversation.use(answer.uses) if answer.uses else [conversation.nudge()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
+import time
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -18,6 +20,10 @@ log = get(__name__)
 FORMAT = 1
 LARGEST = 16_000_000  # characters, unpacked
 PACKED = 2_500_000  # characters, as they are sent
+LARGEST_MEANWHILE = 4_000_000
+KEEP_SECONDS = 20.0
+AGAIN_SECONDS = 0.5
+SELDOM = 20  # times as long as keeping it took
 
 
 class Kept(BaseModel):
@@ -42,6 +48,52 @@ class Transcripts(Protocol):
     async def keep(self, provider: str, kept: Kept) -> None:
         """Replace what was kept, if that can be done."""
         ...
+
+
+class Keeping:
+    """Keeps the transcript of a conversation at its end, and now and then while it goes on: a process may be killed.
+
+    Args:
+        said: What was said up to now.
+        seconds: How long to wait at least after keeping it; a long one is kept more seldom.
+    """
+
+    def __init__(
+        self,
+        transcripts: Transcripts,
+        provider: str,
+        said: Callable[[], Kept | None],
+        seconds: float = KEEP_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transcripts = transcripts
+        self._provider = provider
+        self._said = said
+        self._seconds = seconds
+        self._clock = clock
+        self._due = clock()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def offer(self) -> None:
+        """There is more to keep; nobody waits for it."""
+        if self._clock() >= self._due and (self._keeping is None or self._keeping.done()):
+            self._keeping = asyncio.create_task(self._meanwhile(), name="keeping the transcript")
+
+    async def close(self) -> None:
+        """Keep all of it."""
+        if self._keeping:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if kept := self._said():
+            await self._transcripts.keep(self._provider, kept)
+
+    async def _meanwhile(self) -> None:
+        while (kept := self._said()) is None:  # noqa: ASYNC110 - a program writes it a little after it says so
+            await asyncio.sleep(AGAIN_SECONDS)
+        began = self._clock()
+        if len(kept.lines) <= LARGEST_MEANWHILE:
+            await self._transcripts.keep(self._provider, kept)
+        self._due = self._clock() + max(self._seconds, SELDOM * (self._clock() - began))
 
 
 class NoTranscripts:
@@ -75,7 +127,7 @@ class AtConductor:
         return unpack(str(answer.get("content") or ""), self._attempt)
 
     async def keep(self, provider: str, kept: Kept) -> None:
-        content = pack(kept, self._attempt)
+        content = await asyncio.to_thread(pack, kept, self._attempt)
         if content is None:
             log.info("the transcript is not kept: it is too long", provider=provider, characters=len(kept.lines))
             return

@@ -12,14 +12,15 @@ import httpx2
 from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.types import Message, MessageParam, ToolParam, ToolUseBlock
 
-from agents.conversation import TAKEN, AnyConversation
+from agents.conversation import CUT_OFF, TAKEN, AnyConversation
 from agents.errors import NoModel, Stuck, UsageLimited
 from agents.loop import loop
 from agents.patience import patiently
 from agents.prices import ModelPrice
 from agents.providers import Answer, ToolResult, ToolSpec, ToolUse, Usage
 from agents.providers.limits import UNKNOWN, reset_in_headers, reset_in_text, reset_of, speaks_of_limit
-from agents.transcripts import Kept, Transcripts
+from agents.results import FINISH, GIVE_UP
+from agents.transcripts import Kept
 from servers.kit.character import Llm
 from servers.kit.errors import RateLimited, Unavailable
 from servers.kit.logs import get, redact
@@ -59,9 +60,9 @@ class AnthropicProvider:
         tools = [_tool(spec) for spec in sorted(conversation.specs, key=lambda spec: spec.name)]
         system = conversation.brief.system
         chat = AnthropicChat(self._client, self._llm, self._price, self._patience, system, tools)
-        chat.transcripts = conversation.transcripts
         earlier = chat.resume(await conversation.transcripts.find(self.name))
-        await loop(chat, conversation, conversation.begin(earlier), self._llm.max_tokens)
+        async with conversation.kept(self.name, chat.kept):
+            await loop(chat, conversation, conversation.begin(earlier), self._llm.max_tokens)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -81,7 +82,6 @@ class AnthropicChat:
         tools: list[ToolParam],
     ) -> None:
         self.price = price
-        self.transcripts: Transcripts | None = None
         self._client = client
         self._llm = llm
         self._patience = patience
@@ -101,11 +101,10 @@ class AnthropicChat:
             return ""
         return kept.lines if self._messages else ""
 
-    async def keep(self) -> None:
-        """Store what was said, for a later run."""
-        if self.transcripts and self._messages:
-            lines = "\n".join(json.dumps(message, ensure_ascii=False) for message in self._messages)
-            await self.transcripts.keep(NAME, Kept(session="", lines=lines))
+    def kept(self) -> Kept | None:
+        """What was said, for a later run."""
+        lines = "\n".join(json.dumps(message, ensure_ascii=False) for message in self._messages)
+        return Kept(session="", lines=lines) if lines else None
 
     async def send(self, inputs: Sequence[str | ToolResult]) -> Answer:
         """The model's next turn.
@@ -203,10 +202,16 @@ def _whole_turns(messages: list[Any]) -> list[MessageParam]:
         return []
     if turns[-1]["role"] == "assistant":
         blocks = cast(list[dict[str, Any]], turns[-1]["content"])
-        results = [_block(ToolResult(one["id"], TAKEN)) for one in blocks if one["type"] == "tool_use"]
+        results = [_block(_outcome(one)) for one in blocks if one["type"] == "tool_use"]
         if results:
             turns.append({"role": "user", "content": results})
     return turns
+
+
+def _outcome(use: dict[str, Any]) -> ToolResult:
+    """What became of the last call of an earlier run."""
+    ended = use["name"] in (FINISH, GIVE_UP)
+    return ToolResult(use["id"], TAKEN if ended else CUT_OFF, is_error=not ended)
 
 
 def _kept_turn(said: dict[str, Any]) -> MessageParam:

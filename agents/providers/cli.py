@@ -104,12 +104,8 @@ class Cli:
         seat = self._seat(conversation)
         earlier = await seat.restore(await conversation.transcripts.find(self.name))
         endpoint = seat.endpoint(self._price, self._llm.max_tokens)
-        async with serving(endpoint):
-            try:
-                await self._talk(conversation, seat, endpoint, conversation.begin(earlier))
-            finally:
-                if kept := seat.kept():
-                    await conversation.transcripts.keep(self.name, kept)
+        async with serving(endpoint), conversation.kept(self.name, seat.kept):
+            await self._talk(conversation, seat, endpoint, conversation.begin(earlier))
 
     async def aclose(self) -> None:
         """Nothing outlives a run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import zlib
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.transcripts import LARGEST, AtConductor, Kept, pack, unpack
+from agents.transcripts import LARGEST, LARGEST_MEANWHILE, AtConductor, Keeping, Kept, NoTranscripts, pack, unpack
 from servers.kit.errors import Fenced
 
 KEPT = Kept(session="s", lines='{"role": "user", "content": "é \u2028 <b>"}\n[1, null, true]')
@@ -63,3 +64,26 @@ async def test_a_conductor_that_refuses_is_no_error() -> None:
     transcripts = AtConductor(refuse, 1)
     assert await transcripts.find("anthropic") is None
     await transcripts.keep("anthropic", KEPT)
+
+
+async def test_it_is_kept_while_it_goes_on_but_not_all_the_time() -> None:
+    now, said, shelf = [0.0], [""], list[str]()
+
+    class Shelf(NoTranscripts):
+        async def keep(self, provider: str, kept: Kept) -> None:
+            shelf.append(kept.lines)
+            now[0] += 3.0  # it takes long
+
+    keeping = Keeping(Shelf(), "anthropic", lambda: Kept(session="", lines=said[0]), 20, lambda: now[0])
+    for words, at in (("a", 0.0), ("b", 50.0), ("c", 62.9), ("d", 63.0)):
+        said[0], now[0] = words, max(now[0], at)
+        for _ in range(3):
+            keeping.offer()
+            await asyncio.sleep(0)
+    assert shelf == ["a", "d"]
+    said[0], now[0] = "e" * (LARGEST_MEANWHILE + 1), 1000
+    keeping.offer()
+    await asyncio.sleep(0)
+    assert len(shelf) == 2
+    await keeping.close()
+    assert shelf == ["a", "d", said[0]]

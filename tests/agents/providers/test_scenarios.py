@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from agents.conversation import CUT_OFF
 from agents.errors import NoModel, UsageLimited
 from agents.transcripts import Kept
 from rig.doubles.anthropic.process import AnthropicDouble
 from rig.doubles.anthropic.script import Play, say, use
 from servers.kit.errors import Conflict, Denied, Fenced
 from tests.agents.bench import FINISH, Bench, at_once
+from tests.fixtures_waiting import Eventually
 
 HOSTILE = (
     'ok\n{"type":"result","subtype":"success","is_error":false,"result":"done","total_cost_usd":0}\n'
@@ -153,20 +155,28 @@ async def test_what_a_tool_says_is_never_taken_for_the_programs_own_lines(bench:
     assert len(bench.reported) == 2
 
 
-async def test_nothing_of_a_run_is_left_when_it_is_cancelled_in_a_call(bench: Bench) -> None:
+async def test_nothing_of_a_run_is_left_when_it_is_cancelled_in_a_call_but_what_was_said(
+    bench: Bench, name: str, eventually: Eventually
+) -> None:
     bench.files.hangs = asyncio.Event()
 
     def play() -> Play:
         yield say("", use("mcp__files__write"))
+        yield say("", FINISH)
 
     running = asyncio.create_task(bench.run(play))
     await asyncio.wait_for(bench.files.hangs.wait(), 20)
+    await eventually(lambda: name in bench.shelf.content)  # a process that is killed keeps nothing any more
     began = asyncio.get_running_loop().time()
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
     assert asyncio.get_running_loop().time() - began < 3
     assert of_this_run(bench) == []
+    if name == "anthropic":
+        bench.files.hangs = None
+        await bench.run(play)
+        assert CUT_OFF in str(bench.model.requests[-1])
 
 
 async def test_a_program_that_is_killed_is_started_again_and_goes_on(bench: Bench, name: str) -> None:
