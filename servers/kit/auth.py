@@ -36,6 +36,7 @@ from servers.kit.roles import AGENT_ROLES as AGENT_ROLES
 from servers.kit.roles import ROLES as ROLES
 from servers.kit.roles import AgentRole as AgentRole
 from servers.kit.roles import Role as Role
+from servers.kit.tls import trusted
 
 AUDIENCE = "rig"
 LEEWAY = timedelta(seconds=10)
@@ -164,7 +165,7 @@ class Verifier:
 
         async def remote() -> dict[str, Any]:
             try:
-                async with httpx2.AsyncClient(timeout=5) as http:
+                async with httpx2.AsyncClient(timeout=5, verify=trusted()) as http:
                     answer = await http.get(url)
                     answer.raise_for_status()
                     return cast(dict[str, Any], answer.json())

@@ -23,6 +23,7 @@ from servers.kit.auth import Role, SigningKey, Verifier
 from servers.kit.client import ToolClient, tool_client
 from servers.kit.database import Pool, open_pool
 from servers.kit.serve import build_app
+from servers.kit.tls import trusted
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import HEAD, REPOSITORY
 from tests.loopback import served
@@ -150,6 +151,6 @@ async def serving(database_url: str, folder: Path, github: MemoryGitHub, **chang
     loaded = ConductorSettings.load(**settings | changes)
     app = build_app([part_of(lambda: open_desk(loaded, github))], Verifier.of(key), "http://127.0.0.1:7700")
     async with served(app) as url, AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30, verify=trusted()))
         pool = await stack.enter_async_context(open_pool(database_url, size=2))
         yield Rig(url, key, github, pool, http, stack)

@@ -13,6 +13,7 @@ from rig.doubles.anthropic.faults import Fault, Kind
 from rig.doubles.anthropic.journal import Entry
 from rig.doubles.anthropic.serve import DEMO
 from rig.doubles.process import child
+from servers.kit.tls import trusted
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class AnthropicDouble:
         return [entry.error for entry in await self.requests() if entry.error]
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=trusted()) as client:
             answer = await client.request(method, path, json=body)
         return answer.raise_for_status().json()
 

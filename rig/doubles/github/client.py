@@ -13,6 +13,7 @@ import httpx2
 
 from rig.doubles.github.model import Json, Role
 from rig.doubles.process import child
+from servers.kit.tls import trusted
 
 
 class GitHubDouble:
@@ -21,7 +22,7 @@ class GitHubDouble:
     def __init__(self, url: str, *, world: Any = None) -> None:
         self.url = url
         self.world = world
-        self.http = httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False)
+        self.http = httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False, verify=trusted())
 
     @classmethod
     @asynccontextmanager

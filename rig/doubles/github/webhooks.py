@@ -15,6 +15,7 @@ import httpx2
 from rig.doubles.github.model import Delivery, Hook, Json, Repository, User, now
 from rig.doubles.github.shapes import people, repos
 from rig.doubles.github.state import World
+from servers.kit.tls import trusted
 
 PATIENCE = 10.0
 
@@ -47,7 +48,7 @@ class Webhooks:
         self.world = world
         self.mischief: list[Mischief] = []
         self.lanes: dict[int, Lane] = {}
-        self.client = httpx2.AsyncClient(timeout=PATIENCE, trust_env=False, follow_redirects=False)
+        self.client = httpx2.AsyncClient(timeout=PATIENCE, trust_env=False, verify=trusted())
 
     def emit(self, repository: Repository, event: str, sender: User, **fields: object) -> None:
         """Tell every hook that listens; the payload is written now, so it shows this moment."""

@@ -10,6 +10,7 @@ import httpx2
 
 from servers.kit.errors import InvalidInput
 from servers.kit.logs import get
+from servers.kit.tls import trusted
 from servers.memory.embedders import weights
 from servers.memory.embedders.http import HttpEmbedder
 from servers.memory.embedders.local import MINILM, WORDLLAMA, LocalEmbedder, MiniLM, WordLlama
@@ -28,7 +29,7 @@ async def choose(settings: EmbedderSettings) -> AsyncGenerator[Embedder | None]:
     Raises:
         InvalidInput: The settings name one that is not installed.
     """
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(verify=trusted()) as client:
         embedder = _chosen(settings, client)
         log.info("what makes vectors", model=embedder.model if embedder else "nothing: found by words alone")
         yield embedder
