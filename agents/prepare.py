@@ -104,7 +104,9 @@ async def set_up(run: Run, ground: Ground) -> None:
     leave = {"readable": [str(run.copy.objects)], "git": True, "hosts": said.policy.network}
     run.mesh.leave = leave
     if said.setup_command:
-        await _fetch_dependencies(run, said.setup_command, leave)
+        # What files of a branch say, which a model wrote, may use what is kept but leaves nothing for others.
+        own = {"packages": str(run.copy.packages), "keeps": ground.head == ground.base}
+        await _fetch_dependencies(run, said.setup_command, {**leave, **own, "registries": True})
     if said.tools:
         await _require(run, said.tools)
 
@@ -112,7 +114,7 @@ async def set_up(run: Run, ground: Ground) -> None:
 async def _fetch_dependencies(run: Run, command: str, leave: Mapping[str, Any]) -> None:
     run.step("fetching dependencies")
     arguments = {"command": command, "timeout_seconds": run.settings.setup_timeout_seconds}
-    answer = await run.mesh.call("workspace", "run_command", arguments, leave={**leave, "registries": True})
+    answer = await run.mesh.call("workspace", "run_command", arguments, leave=leave)
     report = CommandReport.model_validate({**answer, "command": command})
     if not report.passed:
         how = "did not end in time" if report.timed_out else f"ended with {report.exit_code}"

@@ -141,6 +141,11 @@ class WorkingCopy:
         """Where the history's objects are, which the model's `.git` reads."""
         return self._cache / "objects"
 
+    @property
+    def packages(self) -> Path:
+        """Where is kept what set-up fetched: with the clone, with which it goes."""
+        return self._cache / "packages"
+
     def lay_ready(self, commit: str, root: Path, at_most: int) -> None:
         """Lay a commit's files ready for the next run, beside this one; then see that clones do not grow for ever.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from servers.kit.errors import InvalidInput
+from servers.workspace import packages
 from servers.workspace.gate import Allowed, gate
 from servers.workspace.leave import NO_LEAVE, Leave
 from servers.workspace.process import run
@@ -72,11 +73,15 @@ class Shell:
             raise InvalidInput("A command has no NUL.")
         self.private.make()
         order = self._order(command, timeout, leave)
+        if leave.packages:
+            await packages.put_back(leave.packages, self.private.home)
         if leave.hosts or leave.registries:
             async with gate(await self._allowed(leave), by_port=self.sandbox.by_port) as door:
                 ended = await run(self.sandbox, replace(order, door=door), timeout)
         else:
             ended = await run(self.sandbox, order, timeout)
+        if leave.packages and leave.keeps and ended.exit_code == 0:
+            await packages.keep(self.private.home, leave.packages)
         note = f"\n[ended by the sandbox: {ended.exceeded}]\n" if ended.exceeded else ""
         return CommandResult(
             exit_code=ended.exit_code,

@@ -20,6 +20,10 @@ class Leave(BaseModel):
     readable: tuple[Path, ...] = Field(default=(), description="Further folders that commands may read")
     git: bool = Field(default=False, description="Whether the workspace's .git was laid out by the supervisor")
     hosts: tuple[str, ...] = Field(default=(), description="Hosts that commands may reach, as host or host:port")
+    packages: Path | None = Field(
+        default=None, description="Where is kept what a set-up fetched; only a set-up names it, and gets a copy"
+    )
+    keeps: bool = Field(default=False, description="Whether what it fetches now is kept there, for it is the base's")
     registries: bool = Field(default=False, description="Whether they may reach package registries too")
 
 
