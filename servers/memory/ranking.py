@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
-from statistics import pstdev
 from typing import TypeVar
 
 from servers.memory.queries import asks_about_somebody, asks_for_code
 
 K1, B = 0.9, 0.4
 NOMINAL_LENGTH = 40
-CANDIDATES = 100
+CANDIDATES = 60
 WEIGHT, NAME_WEIGHT, CODE_WEIGHT = 0.65, 0.4, 0.85
 SWING = 0.2
 TYPICAL_IMPACT = 1.2
@@ -65,7 +64,8 @@ def fuse(
 
 def _spread(scores: list[float]) -> list[float]:
     """The scores in units of their deviation, or all the same where there is none."""
-    deviation = pstdev(scores) if scores else 0.0
+    mean = sum(scores) / (len(scores) or 1)
+    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) or 1))
     return [score / deviation for score in scores] if deviation > 1e-9 else [1.0 for _ in scores]
 
 
@@ -110,7 +110,12 @@ def relevant(cosine: float | None, coverage: float) -> bool:
     return coverage >= RELEVANT_COVERAGE or (cosine is not None and cosine >= RELEVANT_COSINE)
 
 
-def coverage(query: Mapping[str, float], held: Iterable[str]) -> float:
-    """The share, 0 to 1, of the query's terms that a memory holds, each counted by its rarity."""
-    total = sum(query.values())
-    return sum(query.get(term, 0.0) for term in set(held)) / total if total else 0.0
+def coverage(rarities: Mapping[str, float], held: float) -> float:
+    """The share, 0 to 1, of a query's terms that a memory holds, each counted by its rarity.
+
+    Args:
+        rarities: Of all the query's terms.
+        held: The sum of those of the terms that the memory holds.
+    """
+    possible = sum(rarities.values())
+    return min(1.0, held / possible) if possible else 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from servers.memory.models import KINDS, Kind
 from servers.memory.tokens import terms
 
 SQL = load_queries(Path(__file__).with_name("reading.sql"))
-NEAR = 150  # parts of memories, which are up to as many memories
 BY_INDEX = 30_000  # from so many memories on, looking at each takes longer than the index does
 MANY, COMMON = 2_000, 0.1  # among many memories a word in a tenth of them does not choose, it only adds
 MOST_TERMS = 64
@@ -54,16 +54,18 @@ class Ranking:
 
 @dataclass(frozen=True)
 class _Asked:
-    """The terms of a question with what each is worth: those that choose, and those that only add.
+    """The terms of a question, and how many memories there are.
 
     Attributes:
         rarities: Of all its terms by their names, also of those that stand in no memory.
+        gains: What each term that stands somewhere is worth; the rarest, if there are many.
+        choosing: Those that choose memories; the others only add.
     """
 
-    choosing: dict[int, float]
-    adding: dict[int, float]
-    names: dict[int, str]
+    documents: int
     rarities: dict[str, float]
+    gains: dict[int, float]
+    choosing: Collection[int]
 
 
 class Search:
@@ -93,17 +95,36 @@ class Search:
         """
         if not query.strip():
             raise InvalidInput("The query is empty. Say what you want to know, or call list_recent.")
-        meant = await self._meaning.of_query(query)
-        async with self._pool.acquire() as connection:
-            documents = await connection.fetchval(SQL["count_scopes"], scopes)
-            asked = await _weighed(connection, query, scopes, documents, self._many)
-            numbers = [number_of(kind) for kind in kinds]
-            by_index = everywhere and documents > self._by_index
-            near = await _near(connection, meant, scopes, numbers, by_index)
-            rows = await _candidates(connection, scopes, asked, numbers, near, meant)
-            found = _ranked(query, asked, rows, limit)
-            relevant = await _fits(connection, asked, found)
+        numbers = [number_of(kind) for kind in kinds] if len(kinds) < len(KINDS) else None
+        meaning = asyncio.create_task(self._meaning.of_query(query))
+        try:
+            asked, worded = await self._by_words(query, scopes, numbers)
+        except BaseException:
+            meaning.cancel()
+            raise
+        meant = await meaning
+        by_index = everywhere and asked.documents > self._by_index
+        rows = await self._pool.fetch(
+            SQL["candidates"],
+            *([row[column] for row in worded] for column in ("memory_id", "scope_id", "bm25", "held")),
+            *(list(asked.gains), list(asked.gains.values()), [term in asked.choosing for term in asked.gains]),
+            *((meant.model, meant.parts[0]) if meant else (None, None)),
+            *(None if by_index else scopes, numbers),
+        )
+        found = _ranked(query, asked, rows, limit)
+        relevant = _fits(asked, rows, found)
         return Ranking(found, relevant, self._note(meant, asked, relevant))
+
+    async def _by_words(
+        self, query: str, scopes: Sequence[int], kinds: Sequence[int] | None
+    ) -> tuple[_Asked, Sequence[asyncpg.Record]]:
+        async with self._pool.acquire() as connection:
+            asked = await _weighed(connection, query, scopes, self._many)
+            if not asked.choosing:
+                return asked, []
+            gains = [asked.gains[term] for term in asked.choosing]
+            chosen = (scopes, list(asked.choosing), gains, kinds, ranking.CANDIDATES)
+            return asked, await connection.fetch(SQL["best_by_words"], *chosen)
 
     def _note(self, meant: Vectors | None, asked: _Asked, relevant: bool) -> str:
         if meant is None and not asked.choosing:
@@ -112,47 +133,15 @@ class Search:
         return " ".join(said if relevant else [*said, NOTHING])
 
 
-async def _weighed(connection: Connection, query: str, scopes: Sequence[int], documents: int, many: int) -> _Asked:
+async def _weighed(connection: Connection, query: str, scopes: Sequence[int], many: int) -> _Asked:
     names = {term_id(term): term for term in terms(query)}
-    rows = await connection.fetch(SQL["weigh_terms"], list(names), scopes)
-    frequencies = {row["term"]: row["df"] for row in rows if row["df"] > 0}
+    [row] = await connection.fetch(SQL["weigh_terms"], list(names), scopes)
+    documents, frequencies = row["documents"], dict(zip(row["terms"], row["frequencies"], strict=True))
     rarities = {name: ranking.rarity(frequencies.get(term, 1), documents) for term, name in names.items()}
     rarest = sorted(frequencies, key=lambda term: (frequencies[term], term))[:MOST_TERMS]
     gains = {term: rarities[names[term]] for term in rarest}
-    choosing = {term: gain for term, gain in gains.items() if frequencies[term] <= COMMON * documents}
-    if documents < many or not choosing:
-        return _Asked(gains, {}, names, rarities)
-    adding = {term: gain for term, gain in gains.items() if term not in choosing}
-    return _Asked(choosing, adding, names, rarities)
-
-
-async def _near(
-    connection: Connection, meant: Vectors | None, scopes: Sequence[int], kinds: Sequence[int], by_index: bool
-) -> Sequence[asyncpg.Record]:
-    if meant is None:
-        return []
-    if by_index:
-        return await connection.fetch(SQL["near_by_index"], meant.model, meant.parts[0], kinds, NEAR)
-    some = kinds if len(kinds) < len(KINDS) else None  # to look at each one's kind takes time
-    return await connection.fetch(SQL["near_exactly"], meant.model, scopes, meant.parts[0], some, NEAR)
-
-
-async def _candidates(
-    connection: Connection,
-    scopes: Sequence[int],
-    asked: _Asked,
-    kinds: Sequence[int],
-    near: Sequence[asyncpg.Record],
-    meant: Vectors | None,
-) -> Sequence[asyncpg.Record]:
-    nearest = sorted(near, key=lambda row: -row["cosine"])[: ranking.CANDIDATES]
-    return await connection.fetch(
-        SQL["candidates"],
-        *(scopes, list(asked.choosing), list(asked.choosing.values()), kinds, ranking.CANDIDATES),
-        *(list(asked.adding), list(asked.adding.values())),
-        *([row["memory_id"] for row in nearest], [row["cosine"] for row in nearest]),
-        *((meant.model, meant.parts[0]) if meant else (None, None)),
-    )
+    choosing = {term for term in rarest if frequencies[term] <= COMMON * documents}
+    return _Asked(documents, rarities, gains, choosing if choosing and documents >= many else set(gains))
 
 
 def _ranked(query: str, asked: _Asked, rows: Sequence[asyncpg.Record], limit: int) -> list[Ranked]:
@@ -164,14 +153,11 @@ def _ranked(query: str, asked: _Asked, rows: Sequence[asyncpg.Record], limit: in
     return [Ranked(id, score, bm25.get(id, 0.0), cosine.get(id)) for id, score in fused[:limit]]
 
 
-async def _fits(connection: Connection, asked: _Asked, found: Sequence[Ranked]) -> bool:
+def _fits(asked: _Asked, rows: Sequence[asyncpg.Record], found: Sequence[Ranked]) -> bool:
     """Whether the best of what was found answers the question at all."""
     if not found:
         return False
     nearest = max((one.cosine for one in found if one.cosine is not None), default=None)
-    if ranking.relevant(nearest, 0.0):
-        return True
-    best = [one.id for one in found[:LOOKED_AT]]
-    held = await connection.fetch(SQL["terms_of"], best, list(asked.names))
-    shares = (ranking.coverage(asked.rarities, [asked.names[term] for term in row["terms"]]) for row in held)
-    return ranking.relevant(nearest, max(shares, default=0.0))
+    best = {one.id for one in found[:LOOKED_AT]}
+    held = max(row["held"] for row in rows if row["id"] in best)
+    return ranking.relevant(nearest, ranking.coverage(asked.rarities, held))

@@ -54,6 +54,7 @@ CREATE INDEX memories_leading ON memory.memories (scope_id, written_at DESC) WHE
 CREATE INDEX memories_ripe ON memory.memories (hits) WHERE indexed AND importance >= 4 AND promoted_at IS NULL;
 CREATE INDEX memories_expiring ON memory.memories (expires_at) WHERE indexed AND expires_at IS NOT NULL;
 CREATE INDEX memories_unembedded ON memory.memories (model_id NULLS FIRST, id) WHERE indexed;
+CREATE INDEX memories_known ON memory.memories (scope_id, id) INCLUDE (importance, hits, misled, expires_at) WHERE indexed;
 CREATE INDEX memories_superseded ON memory.memories (superseded_by) WHERE superseded_by IS NOT NULL;
 
 -- How much each term says about each memory, fixed when it is written (BM25's part that needs no statistics).
@@ -76,7 +77,8 @@ CREATE TABLE memory.term_df (
     PRIMARY KEY (term, scope_id)
 ) WITH (fillfactor = 70);
 
--- One row for each part of a memory that the model could read at once; the model gives the length.
+-- One row for each part of a memory that the model could read at once; the model gives the length. The signs of a
+-- vector's numbers are a sixteenth of its size, and say well enough which few hundred are worth comparing exactly.
 CREATE TABLE memory.vectors (
     memory_id bigint NOT NULL REFERENCES memory.memories ON DELETE CASCADE,
     model_id int NOT NULL REFERENCES memory.models,
@@ -84,8 +86,10 @@ CREATE TABLE memory.vectors (
     scope_id int NOT NULL,
     kind smallint NOT NULL,
     embedding halfvec NOT NULL,
+    signs varbit NOT NULL GENERATED ALWAYS AS (binary_quantize(embedding)) STORED,
     PRIMARY KEY (memory_id, model_id, part)
 );
+CREATE INDEX vectors_scope ON memory.vectors (model_id, scope_id) INCLUDE (memory_id, part, kind, signs);
 ALTER TABLE memory.vectors SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 
 -- One use per memory and issue; the last word counts.
@@ -135,43 +139,46 @@ BEGIN
         ELSE
             EXECUTE format(
                 'CREATE INDEX vectors_near_%s ON memory.vectors'
-                ' USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE model_id = %s',
+                ' USING hnsw ((signs::bit(%s)) bit_hamming_ops) WHERE model_id = %s',
                 known, model_dimension, known);
             EXECUTE format(
-                'CREATE INDEX vectors_scope_%s ON memory.vectors (scope_id) INCLUDE (memory_id, kind%s) WHERE model_id = %s',
-                known, CASE WHEN model_dimension <= 1200 THEN ', embedding' ELSE '' END, known);
+                'CREATE INDEX vectors_part_%s ON memory.vectors (scope_id, memory_id, part) %s WHERE model_id = %s',
+                known, CASE WHEN model_dimension <= 1200 THEN 'INCLUDE (embedding)' ELSE '' END, known);
         END IF;
     END IF;
     RETURN known;
 END $$;
 
--- The memories nearest to a vector in some scopes, by looking at each; planned anew with the model's number, so that
--- the model's index is found.
-CREATE FUNCTION memory.nearest_in(model int, asked halfvec, scopes int[], kinds smallint[], most int)
-RETURNS TABLE (memory_id bigint, cosine double precision) LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY EXECUTE format(
-        'SELECT f.memory_id, max(1 - f.distance) FROM ('
-        ' SELECT v.memory_id, v.embedding <=> $1 AS distance FROM memory.vectors v'
-        ' WHERE v.model_id = %s AND v.scope_id = ANY ($2) AND ($3 IS NULL OR v.kind = ANY ($3)) ORDER BY distance LIMIT $4'
-        ') f GROUP BY f.memory_id',
-        model) USING asked, scopes, kinds, most;
-END $$;
-
 -- Loads pgvector, so that its settings are known to a role that is no superuser.
 SELECT '[1]'::vector;
 
--- The memories nearest to a vector among all scopes, by the model's index.
-CREATE FUNCTION memory.nearest(model int, asked halfvec, kinds smallint[], most int)
-RETURNS TABLE (memory_id bigint, cosine double precision) LANGUAGE plpgsql
+-- The memories whose vectors are near to one, in some scopes, or among all where none are given; and others that were
+-- found already, each with its cosine. Those whose signs differ least are compared exactly: of up to 150 parts, each.
+-- Planned anew with the model's number, so that its indexes are found; the limits are constants for the planner's sake.
+CREATE FUNCTION memory.near(
+    model int, asked halfvec, scopes int[], kinds smallint[], known bigint[], known_in int[]
+) RETURNS TABLE (memory_id bigint, scope_id int, cosine double precision) LANGUAGE plpgsql STABLE ROWS 120
 SET hnsw.ef_search = 200 SET hnsw.iterative_scan = 'relaxed_order' AS $$
-DECLARE
-    dimension int := vector_dims(asked);
 BEGIN
+    IF model IS NULL THEN
+        RETURN QUERY SELECT f.id, f.scope, NULL::float8 FROM unnest(known, known_in) AS f (id, scope);
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT f.memory_id, max(1 - f.distance) FROM ('
-        ' SELECT v.memory_id, (v.embedding::halfvec(%s)) <=> $1::halfvec(%s) AS distance FROM memory.vectors v'
-        ' WHERE v.model_id = %s AND v.kind = ANY ($2) ORDER BY (v.embedding::halfvec(%s)) <=> $1::halfvec(%s) LIMIT $3'
-        ') f GROUP BY f.memory_id',
-        dimension, dimension, model, dimension, dimension) USING asked, kinds, most;
+        'WITH rough AS MATERIALIZED ('
+        ' SELECT v.scope_id, v.memory_id, v.part FROM memory.vectors v'
+        ' WHERE v.model_id = %1$s %2$s %3$s ORDER BY %4$s LIMIT 150'
+        '), chosen AS ('
+        ' (SELECT v.memory_id, v.scope_id FROM rough JOIN memory.vectors v'
+        '  ON v.model_id = %1$s AND v.scope_id = rough.scope_id AND v.memory_id = rough.memory_id AND v.part = rough.part'
+        '  GROUP BY v.memory_id, v.scope_id ORDER BY min(v.embedding <=> $1) LIMIT 60)'
+        ' UNION SELECT * FROM unnest($4, $5)'
+        ') SELECT c.memory_id, c.scope_id, max(1 - (v.embedding <=> $1)) FROM chosen c LEFT JOIN memory.vectors v'
+        ' ON v.model_id = %1$s AND v.scope_id = c.scope_id AND v.memory_id = c.memory_id GROUP BY c.memory_id, c.scope_id',
+        model,
+        CASE WHEN scopes IS NOT NULL THEN 'AND v.scope_id = ANY ($2)' END,
+        CASE WHEN kinds IS NOT NULL THEN 'AND v.kind = ANY ($3)' END,
+        CASE WHEN scopes IS NOT NULL THEN 'v.signs <~> $6'
+             ELSE format('(v.signs::bit(%s)) <~> $6::bit(%s)', vector_dims(asked), vector_dims(asked)) END
+    ) USING asked, scopes, kinds, known, known_in, binary_quantize(asked);
 END $$;
