@@ -20,11 +20,22 @@ SELECT id, forgotten_by, why FROM memory.forgotten
 WHERE scope_id = $1 AND content_hash = $2 AND by_person ORDER BY forgotten_at DESC LIMIT 1
 
 -- :name add_memory
--- The new memory's number; nothing where the scope has this content already.
-INSERT INTO memory.memories (scope_id, kind, content, content_hash, importance, tags, issue, source, written_by, role,
-                             trust, warnings, expires_at, terms, model_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-ON CONFLICT (scope_id, content_hash) DO NOTHING RETURNING id
+-- The new memory's number, with what its terms say ($14, $16) and the meaning of its parts ($17); nothing where the scope
+-- has this content already.
+WITH added AS (
+    INSERT INTO memory.memories (scope_id, kind, content, content_hash, importance, tags, issue, source, written_by, role,
+                                 trust, warnings, expires_at, terms, model_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (scope_id, content_hash) DO NOTHING RETURNING id, scope_id, kind, model_id
+), said AS (
+    INSERT INTO memory.postings (scope_id, term, memory_id, weight, kind)
+    SELECT scope_id, term, id, weight, kind FROM added, unnest($14::int[], $16::real[]) AS said (term, weight)
+), meant AS (
+    INSERT INTO memory.vectors (memory_id, model_id, part, scope_id, kind, embedding)
+    SELECT id, model_id, part - 1, scope_id, kind, embedding
+    FROM added, unnest($17::halfvec[]) WITH ORDINALITY AS meant (embedding, part)
+)
+SELECT id FROM added
 
 -- :name same_content
 -- The memory that has this content already.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from servers.memory.queries import asks_about_somebody, asks_for_code
 
-K1, B = 0.9, 0.4
+K1, B = 0.45, 0.4
 NOMINAL_LENGTH = 40
 CANDIDATES = 60
 WEIGHT, NAME_WEIGHT, CODE_WEIGHT = 0.65, 0.4, 0.85

@@ -184,11 +184,11 @@ class MemoryStore:
             SQL["add_memory"],
             *(new.scope, new.kind, new.text, hashed, draft.importance, list(draft.tags), draft.issue, draft.source),
             *(draft.author.name, draft.author.role, trust, new.warnings, draft.expires_at),
-            *(list(new.said), new.model),
+            *(list(new.said), new.model, list(new.said.values()), new.vectors.parts if new.vectors else []),
         )
         if added is None:
             return await self._again(connection, counts, new)
-        await put_in(connection, counts, added, new.scope, new.kind, new.said, new.vectors)
+        counts.add(new.scope, list(new.said), 1)
         await self._tell(connection, Fact.written(added, draft))
         return Written(id=added, created=True, trust=trust, note=self._without_meaning(new))
 

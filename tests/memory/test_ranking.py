@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.memory.ranking import coverage, fuse, impacts, matched, prior, rarity, relevant, weight
+from servers.memory.ranking import K1, coverage, fuse, impacts, matched, prior, rarity, relevant, weight
 
 SCORES = st.dictionaries(st.integers(0, 20), st.floats(0, 50), max_size=12)
 COSINES = st.dictionaries(st.integers(0, 20), st.floats(-1, 1), max_size=12)
@@ -21,7 +21,7 @@ def test_a_terms_impact_grows_with_its_count_and_shrinks_with_the_length() -> No
 
 
 def test_an_impact_is_bm25s_with_the_nominal_length() -> None:
-    assert impacts(["a"] * 3 + ["b"] * 37)["a"] == pytest.approx(3 * 1.9 / (3 + 0.9))
+    assert impacts(["a"] * 3 + ["b"] * 37)["a"] == pytest.approx(3 * (K1 + 1) / (3 + K1))
 
 
 def test_a_rare_term_counts_more_and_a_common_one_never_against() -> None:
