@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -75,15 +76,21 @@ def test_no_question_that_has_an_answer_is_left_without_one(scored: Scored) -> N
 
 
 async def test_the_store_ranks_as_the_evaluation_does(indexed: Index, memory_pool: Pool) -> None:
-    """With the whole set in PostgreSQL, and a sample of the questions."""
+    """With the whole set in PostgreSQL, a sample of the questions, and all that nothing answers."""
     store = MemoryStore(memory_pool, Remembered(indexed))
     keys = {
         (await store.write(Draft(content=text, author=ADA, repo="ada/tally"))).id: key
         for key, text in indexed.corpus.memories.items()
     }
-    for number in range(0, len(indexed.corpus.questions), SAMPLE):
-        ranking = await store.search(indexed.corpus.questions[number].text, "ada/tally", limit=3)
+    relevant: dict[bool, list[bool]] = {True: [], False: []}
+    for number, question in enumerate(indexed.corpus.questions):
+        if number % SAMPLE and question.answers:
+            continue
+        ranking = await store.search(question.text, "ada/tally", limit=3)
         assert keys[ranking.found[0].id] in indexed.find("fusion", number)[:2]
+        relevant[bool(question.answers)].append(ranking.relevant)
+    assert fmean(relevant[True]) >= 0.95
+    assert fmean(relevant[False]) <= 0.4
 
 
 class Remembered:

@@ -98,9 +98,9 @@ def test_how_well_words_are_found_is_a_share() -> None:
 
 
 def test_nothing_is_relevant_that_is_neither_near_nor_says_the_words() -> None:
-    assert not relevant(0.3, 0.2)
+    assert not relevant(0.2, 0.2)
     assert not relevant(None, 0.2)
-    assert relevant(0.6, 0.0)
+    assert relevant(0.4, 0.0)
     assert relevant(None, 0.8)
 
 
