@@ -1,19 +1,10 @@
-"""Whole rigs are run one after the other, by one worker, however many there are."""
+"""What every test of whole rigs needs."""
 
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("mesh"))
 
 
 @pytest.fixture(scope="session", autouse=True)

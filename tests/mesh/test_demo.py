@@ -111,14 +111,15 @@ async def test_a_labelled_issue_becomes_a_merged_pull_request(folder: Path) -> N
 
 
 @pytest.mark.timeout(900)
-async def test_ten_issues_at_once_are_each_worked_by_one_agent_at_a_time_and_all_merged(folder: Path) -> None:
-    code, said = await demo(folder, "--issues", "10", "--agents", "4", "--timeout", "800")
+async def test_seven_issues_at_once_are_each_worked_by_one_agent_at_a_time_and_all_merged(folder: Path) -> None:
+    """Seven, for the fourth and the seventh change the same lines."""
+    code, said = await demo(folder, "--issues", "7", "--agents", "3", "--timeout", "800")
     assert code == 0, said[-1]
-    assert (said[-1]["result"], said[-1]["issues"]) == ("merged", 10)
-    assert len(set(said[-1]["commits"])) == 10
+    assert (said[-1]["result"], said[-1]["issues"]) == ("merged", 7)
+    assert len(set(said[-1]["commits"])) == 7
     events = [line for line in said if "type" in line]
     done = [event["issue"] for event in events if event["type"] == "ISSUE_DONE"]
-    assert len(done) == len(set(done)) == 10
+    assert len(done) == len(set(done)) == 7
     fences = [(e["issue"], e["data"]["fence"]) for e in events if e["type"] in ("ISSUE_ASSIGNED", "REVIEW_ASSIGNED")]
     assert len(fences) == len(set(fences))
     assert any(event["type"] == "MERGE_CONFLICT" for event in events)
