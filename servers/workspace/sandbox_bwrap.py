@@ -71,6 +71,8 @@ class Bubblewrap:
 
 def _machine() -> Iterator[str]:
     for path in programs():
+        if path.is_relative_to(TMP):
+            continue  # what is mounted on /tmp would lie over it
         if path.is_symlink() and path.parent == path.parent.parent:
             yield from ("--symlink", str(path.readlink()), str(path))
         else:
@@ -90,12 +92,17 @@ def _devices(order: Order) -> Iterator[str]:
 
 def _temporary(order: Order) -> Path:
     """Where temporary files go: /tmp, unless what is mounted below it could then be led astray by links in it."""
-    mounted = (order.root, order.private.home, *order.readable)
+    mounted = (order.root, order.private.home, *_readable(order))
     return order.private.tmp if any(path.is_relative_to(TMP) for path in mounted) else TMP
 
 
+def _readable(order: Order) -> Iterator[Path]:
+    yield from (path for path in programs() if path.is_relative_to(TMP))
+    yield from order.readable
+
+
 def _files(order: Order) -> Iterator[str]:
-    for path in order.readable:
+    for path in _readable(order):
         yield from ("--ro-bind", str(path), str(path))
     temporary = [] if _temporary(order) == TMP else [order.private.tmp]
     for path in (*temporary, order.private.home, order.root):
