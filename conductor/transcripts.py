@@ -13,14 +13,13 @@ from conductor.desk import Desk, DeskDep
 from conductor.dispatch.chores import is_chore
 from conductor.store.writer import connection_of
 from conductor.toolbox import tools
-from servers.kit.auth import Role
+from servers.kit.auth import AGENT_ROLES
 from servers.kit.database import load_queries
 from servers.kit.errors import InvalidInput
 from servers.kit.tools import READ, WRITE, Caller, CallerDep, Claim
 
 SQL = load_queries(Path(__file__).with_name("transcripts.sql"))
 LARGEST = 2_600_000  # characters of base64
-WHO: tuple[Role, ...] = ("dev", "review")
 
 ProviderArg = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$", description="As the character names it")]
 
@@ -31,7 +30,7 @@ class Transcript(BaseModel):
     content: str | None = Field(description="Base64; null where nothing is kept")
 
 
-@tools.tool(READ, WHO)
+@tools.tool(READ, AGENT_ROLES)
 async def get_transcript(desk: DeskDep, caller: CallerDep, claim: Claim, provider: ProviderArg) -> Transcript:
     """What you kept last about this work with this provider. For the runtime, not for models."""
     work = await _held(desk, caller, claim)
@@ -40,7 +39,7 @@ async def get_transcript(desk: DeskDep, caller: CallerDep, claim: Claim, provide
     return Transcript(content=base64.b64encode(content).decode() if content else None)
 
 
-@tools.tool(WRITE, WHO)
+@tools.tool(WRITE, AGENT_ROLES)
 async def keep_transcript(
     desk: DeskDep,
     caller: CallerDep,
