@@ -89,7 +89,7 @@ async def test_a_killed_rig_leaves_no_agent_and_starts_again_on_what_it_left(eve
         await watch.stage.rig.kill()
         await eventually(lambda: not alive(agent))
         await watch.stage.rig.start()
-        await watch.done()
+        await watch.next("BRANCH_CREATED")
 
 
 async def test_the_terminal_gets_the_address_the_line_to_join_and_the_remarks() -> None:

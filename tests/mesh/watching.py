@@ -161,9 +161,12 @@ class Watch:
 
 @asynccontextmanager
 async def watched(*, agents: int = 1, **settings: str) -> AsyncGenerator[Watch]:
-    """A rig of the demo under watch, with further environment variables of `rig up`."""
+    """A rig of the demo under watch, with further environment variables of `rig up`.
+
+    Memories are found by their words alone: each start would spend a second on loading a model.
+    """
     log: list[str] = []
-    async with staged(log.append, agents=agents, **settings) as stage:
+    async with staged(log.append, agents=agents, **{"RIG_MEMORY_EMBEDDER": "none"} | settings) as stage:
         watch = Watch(stage, log)
         following = asyncio.create_task(watch.follow())
         try:
