@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -44,18 +43,5 @@ async def loop(chat: Chat, conversation: AnyConversation, opening: str, max_toke
     while conversation.result is None:
         await conversation.require_room(chat.price, max_tokens)
         answer = await chat.send(inputs)
-        inputs = await _acted(conversation, answer)
-
-
-async def _acted(conversation: AnyConversation, answer: Answer) -> Sequence[str | ToolResult]:
-    """What the model is told next; the conductor hears what the answer cost while its calls are made."""
-    counting = asyncio.create_task(conversation.count(answer))
-    try:
-        if answer.uses:
-            return await asyncio.create_task(conversation.use(answer.uses))
-    except asyncio.CancelledError:
-        counting.cancel()
-        raise
-    finally:
-        await counting
-    return [conversation.nudge()]
+        await conversation.count(answer)
+        inputs = await conversation.use(answer.uses) if answer.uses else [conversation.nudge()]
