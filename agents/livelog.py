@@ -17,6 +17,7 @@ from servers.kit.logs import get, redact
 
 log = get(__name__)
 GATHER_SECONDS: Final = 0.03  # what is said together goes together
+REST_SECONDS: Final = 0.1  # between two batches, for sending one takes time that the run has better use for
 AGAIN_SECONDS: Final = 1.0
 FAREWELL_SECONDS: Final = 2.0
 MOST_WAITING: Final = 2000
@@ -96,8 +97,8 @@ class LiveLog:
         while True:
             await self._said.wait()
             await asyncio.sleep(self._gather_seconds)
-            if not await self._deliver():
-                await asyncio.sleep(AGAIN_SECONDS)
+            went = await self._deliver()
+            await asyncio.sleep(REST_SECONDS if went else AGAIN_SECONDS)
 
     async def flush(self, seconds: float = FAREWELL_SECONDS) -> None:
         """Send what is left, for so long at most."""
