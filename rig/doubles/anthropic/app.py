@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -50,8 +50,13 @@ class Events(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class MessagesApi:
-    """One scripted model behind the API's routes."""
+class Scripted:
+    """A scripted model, whatever API it stands behind.
+
+    Attributes:
+        faults: What is to go wrong.
+        journal: What was asked, and what was answered.
+    """
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -60,6 +65,35 @@ class MessagesApi:
         self.faults = Faults()
         self.journal = Journal()
 
+    def _play(self, asked: MessagesRequest) -> Turn:
+        try:
+            return self._script(asked)
+        except UnexpectedInput as unexpected:
+            raise InvalidRequest(f"The script {unexpected}") from unexpected
+
+    def _note(
+        self, path: str, asked: MessagesRequest, fault: Fault | None, turn: Turn | None = None, **fields: Any
+    ) -> None:
+        said: dict[str, Any] = {}
+        if turn is not None:
+            uses = [{"name": one.name, "input": one.input} for one in turn.tool_uses]
+            said = {"text": turn.text, "tool_uses": uses, "stop_reason": turn.stop_reason}
+        self.journal.add(
+            path=path,
+            model=asked.model,
+            stream=asked.stream,
+            messages=len(asked.messages),
+            tools=asked.tool_names,
+            opening=asked.opening[:OPENING],
+            fault=fault.kind if fault else None,
+            **said,
+            **fields,
+        )
+
+
+class MessagesApi(Scripted):
+    """A scripted model behind the Messages API's routes."""
+
     async def messages(self, request: Request) -> Response:
         parsed, text = await body_of(request, MessagesRequest)
         fault = self.faults.take(text)
@@ -67,7 +101,9 @@ class MessagesApi:
             rules.check(parsed)
             return await self._answer(request, parsed, fault)
         except ApiError as error:
-            self._note(request, parsed, fault, status=error.status, error=error.message)
+            self._note(
+                request.url.path, parsed, fault, headers=told(request), status=error.status, error=error.message
+            )
             raise
 
     async def count_tokens(self, request: Request) -> Response:
@@ -94,51 +130,14 @@ class MessagesApi:
         usage = self._cache.use(parsed, turn)
         name = f"msg_{identifier(parsed.opening, str(next(self._numbers)))}"
         answer = Answer(parsed, turn, usage, name, bool(fault and fault.kind == "broken_json"))
-        self._note(request, parsed, fault, status=HTTPStatus.OK, turn=turn, usage=usage.wire())
+        self._note(
+            request.url.path, parsed, fault, turn, headers=told(request), status=HTTPStatus.OK, usage=usage.wire()
+        )
         headers = {"request-id": request.state.request_id}
         if not parsed.stream:
             return JSONResponse(answer.message(), headers=headers)
         parts, cut = spoiled(list(answer.events()), fault)
         return Events(parts, headers, cut)
-
-    def _play(self, parsed: MessagesRequest) -> Turn:
-        try:
-            return self._script(parsed)
-        except UnexpectedInput as unexpected:
-            raise InvalidRequest(f"The script {unexpected}") from unexpected
-
-    def _note(
-        self,
-        request: Request,
-        parsed: MessagesRequest,
-        fault: Fault | None,
-        turn: Turn | None = None,
-        **fields: Any,
-    ) -> None:
-        said: dict[str, Any] = {}
-        if turn is not None:
-            uses = [{"name": one.name, "input": one.input} for one in turn.tool_uses]
-            said = {"text": turn.text, "tool_uses": uses, "stop_reason": turn.stop_reason}
-        headers = {key: request.headers[key] for key in ("anthropic-beta", "user-agent") if key in request.headers}
-        self.journal.add(
-            path=request.url.path,
-            model=parsed.model,
-            stream=parsed.stream,
-            messages=len(parsed.messages),
-            tools=parsed.tool_names,
-            opening=parsed.opening[:OPENING],
-            fault=fault.kind if fault else None,
-            headers=headers,
-            **said,
-            **fields,
-        )
-
-
-class Scripted(Protocol):
-    """What every double of a model's API has."""
-
-    faults: Faults
-    journal: Journal
 
 
 class Admin:
@@ -146,6 +145,13 @@ class Admin:
 
     def __init__(self, api: Scripted) -> None:
         self._api = api
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_double/health", self.health),
+            Route("/_double/requests", self.requests),
+            Route("/_double/faults", answering_errors(self.faults), methods=["GET", "POST", "DELETE"]),
+        ]
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok", "requests": len(self._api.journal.entries())})
@@ -165,18 +171,20 @@ class Admin:
 
 def create_app(script: Script) -> Starlette:
     api = MessagesApi(script)
-    admin = Admin(api)
     return Starlette(
         routes=[
             Route("/v1/messages", guarded(api.messages), methods=["POST"]),
             Route("/v1/messages/count_tokens", guarded(api.count_tokens), methods=["POST"]),
             Route("/v1/models", guarded(api.models)),
             Route("/v1/models/{name}", guarded(api.models)),
-            Route("/_double/health", admin.health),
-            Route("/_double/requests", admin.requests),
-            Route("/_double/faults", answering_errors(admin.faults), methods=["GET", "POST", "DELETE"]),
+            *Admin(api).routes(),
         ]
     )
+
+
+def told(request: Request) -> dict[str, str]:
+    """The headers that the journal keeps."""
+    return {key: request.headers[key] for key in ("anthropic-beta", "user-agent") if key in request.headers}
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import importlib
 import logging
 from collections.abc import Callable
@@ -32,3 +34,13 @@ async def serve(
     with bind(port) as listener:
         async with serving(create(load(script)), listener):
             await announced(address(listener), with_parent=with_parent)
+
+
+def run(name: str, about: str | None, create: Callable[[Script], ASGIApp] = create_app) -> None:
+    """The command `python -m NAME --port 0 [--script module:function]`."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--script", default=DEMO, help="module:function that gives the next turn")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    options = parser.parse_args()
+    asyncio.run(serve(options.script, options.port, with_parent=options.with_parent, create=create))

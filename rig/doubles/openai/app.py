@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from http import HTTPStatus
-from typing import Any
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,27 +13,20 @@ from starlette.routing import Route
 
 from rig.doubles.anthropic import faults
 from rig.doubles.anthropic.answer import identifier
-from rig.doubles.anthropic.app import Admin, Events, answering_errors, body_of
-from rig.doubles.anthropic.errors import ApiError, InvalidRequest
-from rig.doubles.anthropic.faults import Fault, Faults
-from rig.doubles.anthropic.journal import OPENING, Journal
+from rig.doubles.anthropic.app import Admin, Events, Scripted, body_of
+from rig.doubles.anthropic.errors import ApiError
+from rig.doubles.anthropic.faults import Fault
 from rig.doubles.anthropic.request import MessagesRequest
-from rig.doubles.anthropic.script import Script, Turn, UnexpectedInput
-from rig.doubles.anthropic.usage import PromptCache
+from rig.doubles.anthropic.script import Script
 from rig.doubles.openai.answer import Answer, event
 from rig.doubles.openai.errors import ResponsesError, translated
 from rig.doubles.openai.request import ResponsesRequest
 
+PATH: Final = "/v1/responses"
 
-class ResponsesApi:
-    """One scripted model behind the API's routes."""
 
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._cache = PromptCache()
-        self._numbers = itertools.count(1)
-        self.faults = Faults()
-        self.journal = Journal()
+class ResponsesApi(Scripted):
+    """A scripted model behind the Responses API's route."""
 
     async def responses(self, request: Request) -> Response:
         try:
@@ -54,48 +46,22 @@ class ResponsesApi:
                 raise refusal
             turn = faults.instead(fault, said) or self._play(said)
         except ApiError as error:
-            self._note(said, fault, status=error.status, error=error.message)
+            self._note(PATH, said, fault, status=error.status, error=error.message)
             raise
         usage = self._cache.use(said, turn)
         name = f"resp_{identifier(said.opening, str(next(self._numbers)))}"
         answer = Answer(parsed, turn, usage, name, bool(fault and fault.kind == "broken_json"))
-        self._note(said, fault, status=HTTPStatus.OK, turn=turn, usage=usage.wire())
+        self._note(PATH, said, fault, turn, status=HTTPStatus.OK, usage=usage.wire())
         parts, cut = spoiled(list(answer.events()), fault)
         return Events(parts, {"x-request-id": name}, cut)
-
-    def _play(self, said: MessagesRequest) -> Turn:
-        try:
-            return self._script(said)
-        except UnexpectedInput as unexpected:
-            raise InvalidRequest(f"The script {unexpected}") from unexpected
-
-    def _note(self, said: MessagesRequest, fault: Fault | None, turn: Turn | None = None, **fields: Any) -> None:
-        answered: dict[str, Any] = {}
-        if turn is not None:
-            uses = [{"name": one.name, "input": one.input} for one in turn.tool_uses]
-            answered = {"text": turn.text, "tool_uses": uses, "stop_reason": turn.stop_reason}
-        self.journal.add(
-            path="/v1/responses",
-            model=said.model,
-            stream=said.stream,
-            messages=len(said.messages),
-            tools=said.tool_names,
-            opening=said.opening[:OPENING],
-            fault=fault.kind if fault else None,
-            **answered,
-            **fields,
-        )
 
 
 def create_app(script: Script) -> Starlette:
     api = ResponsesApi(script)
-    admin = Admin(api)
     return Starlette(
         routes=[
-            Route("/v1/responses", api.responses, methods=["POST"]),
-            Route("/_double/health", admin.health),
-            Route("/_double/requests", admin.requests),
-            Route("/_double/faults", answering_errors(admin.faults), methods=["GET", "POST", "DELETE"]),
+            Route(PATH, api.responses, methods=["POST"]),
+            *Admin(api).routes(),
         ]
     )
 
