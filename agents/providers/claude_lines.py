@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from agents.providers import ToolUse, Usage
 from agents.providers.endpoint import named
+from agents.providers.lines import as_object, counted, parsed
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Growing:
             self.tools[index] = (number, name, said + str(delta.get("partial_json", "")))
 
     def whole(self) -> Said:
-        uses = tuple(ToolUse(number, name, _input(said)) for number, name, said in self.tools.values())
+        uses = tuple(ToolUse(number, name, parsed(said)) for number, name, said in self.tools.values())
         return Said("".join(self.texts.values()), uses, _usage(self.usage), self.model)
 
 
@@ -97,12 +97,12 @@ class ClaudeLines:
 
     def read(self, line: bytes) -> Event | None:
         """What a line says, if that is any of our business."""
-        said = _object(line)
+        said = parsed(line)
         match said.get("type"):
             case "stream_event" if said.get("parent_tool_use_id") is None:
-                return self._stream(_dict(said.get("event")))
+                return self._stream(as_object(said.get("event")))
             case "rate_limit_event":
-                info = _dict(said.get("rate_limit_info"))
+                info = as_object(said.get("rate_limit_info"))
                 return Limited(info.get("resetsAt")) if info.get("status") == "rejected" else None
             case "result":
                 return self._end(said)
@@ -118,16 +118,16 @@ class ClaudeLines:
         growing, index = self._growing, event.get("index")
         match event.get("type"):
             case "message_start":
-                message = _dict(event.get("message"))
-                self._growing = _Growing(str(message.get("model", "")), _dict(message.get("usage")))
+                message = as_object(event.get("message"))
+                self._growing = _Growing(str(message.get("model", "")), as_object(message.get("usage")))
                 return Asking()
             case "content_block_start" if growing and isinstance(index, int):
-                growing.start(index, _dict(event.get("content_block")))
+                growing.start(index, as_object(event.get("content_block")))
             case "content_block_delta" if growing and isinstance(index, int):
-                growing.add(index, _dict(event.get("delta")))
+                growing.add(index, as_object(event.get("delta")))
             case "message_delta" if growing:
-                growing.usage |= {k: v for k, v in _dict(event.get("usage")).items() if v is not None}
-                self.stop_reason = str(_dict(event.get("delta")).get("stop_reason") or "")
+                growing.usage |= {k: v for k, v in as_object(event.get("usage")).items() if v is not None}
+                self.stop_reason = str(as_object(event.get("delta")).get("stop_reason") or "")
                 return self.rest()
             case _:
                 pass
@@ -148,32 +148,10 @@ class ClaudeLines:
         )
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        return _dict(json.loads(line))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
-
-
-def _input(said: str) -> dict[str, Any]:
-    try:
-        return _dict(json.loads(said or "{}"))
-    except (ValueError, RecursionError):
-        return {}
-
-
 def _usage(said: dict[str, Any]) -> Usage:
-    def number(name: str) -> int:
-        value = said.get(name)
-        return value if isinstance(value, int) and value > 0 else 0
-
     return Usage(
-        number("input_tokens"),
-        number("output_tokens"),
-        number("cache_read_input_tokens"),
-        number("cache_creation_input_tokens"),
+        counted(said, "input_tokens"),
+        counted(said, "output_tokens"),
+        counted(said, "cache_read_input_tokens"),
+        counted(said, "cache_creation_input_tokens"),
     )

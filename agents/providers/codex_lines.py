@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from agents.providers import ToolUse, Usage
 from agents.providers.endpoint import NAME as SERVER
+from agents.providers.lines import as_object, counted, parsed
 
 NAMESPACE = f"mcp__{SERVER}"
 STATUS = re.compile(r"status:? (\d{3})\b")
@@ -49,14 +50,14 @@ Event = Began | Ended
 
 def read(line: bytes) -> Event | None:
     """What a line of standard output says, if that is any of our business."""
-    said = _object(line)
+    said = parsed(line)
     match said.get("type"):
         case "thread.started":
             return Began(str(said.get("thread_id", "")))
         case "turn.completed":
             return Ended("", 0)
         case "turn.failed":
-            failure = str(_dict(said.get("error")).get("message") or "it failed")
+            failure = str(as_object(said.get("error")).get("message") or "it failed")
             found = STATUS.search(failure)
             return Ended(failure[:2000], int(found[1]) if found else 0)
         case _:
@@ -87,17 +88,17 @@ class Rollout:
             return []
         self._offset += len(more)
         *whole, self._rest = (self._rest + more).split(b"\n")
-        return [said for line in whole if (said := self._line(_object(line)))]
+        return [said for line in whole if (said := self._line(parsed(line)))]
 
     def _line(self, entry: dict[str, Any]) -> Said | None:
-        payload = _dict(entry.get("payload"))
+        payload = as_object(entry.get("payload"))
         match entry.get("type"), payload.get("type"):
             case "response_item", "message" if payload.get("role") == "assistant":
                 self._texts.append(_text(payload))
             case "response_item", "function_call":
                 self._uses.append(_use(payload))
             case "token_usage_record", _:
-                said = Said("".join(self._texts), tuple(self._uses), _usage(_dict(payload.get("usage"))))
+                said = Said("".join(self._texts), tuple(self._uses), _usage(as_object(payload.get("usage"))))
                 self._texts, self._uses = [], []
                 return said
             case _:
@@ -108,7 +109,7 @@ class Rollout:
 def _use(call: dict[str, Any]) -> ToolUse:
     name = str(call.get("name", ""))
     try:
-        arguments = _dict(json.loads(str(call.get("arguments") or "{}")))
+        arguments = as_object(json.loads(str(call.get("arguments") or "{}")))
     except (ValueError, RecursionError):
         arguments = {}
     return ToolUse(str(call.get("call_id", "")), name, arguments)
@@ -116,25 +117,12 @@ def _use(call: dict[str, Any]) -> ToolUse:
 
 def _text(message: dict[str, Any]) -> str:
     parts = message.get("content")
-    texts = [_dict(part).get("text") for part in cast(list[Any], parts)] if isinstance(parts, list) else []
+    texts = [as_object(part).get("text") for part in cast(list[Any], parts)] if isinstance(parts, list) else []
     return "".join(text for text in texts if isinstance(text, str))
 
 
 def _usage(said: dict[str, Any]) -> Usage:
-    def number(name: str) -> int:
-        value = said.get(name)
-        return value if isinstance(value, int) and value > 0 else 0
-
-    read, written = number("cached_input_tokens"), number("cache_write_input_tokens")
-    return Usage(max(number("input_tokens") - read - written, 0), number("output_tokens"), read, written)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        return _dict(json.loads(line))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    read, written = counted(said, "cached_input_tokens"), counted(said, "cache_write_input_tokens")
+    return Usage(
+        max(counted(said, "input_tokens") - read - written, 0), counted(said, "output_tokens"), read, written
+    )
