@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from servers.kit.tls import trusted
+
 PAUSE_SECONDS = 0.2
 QUIET_SECONDS = 40.0
 Event = dict[str, Any]
@@ -17,7 +19,8 @@ Event = dict[str, Any]
 async def events(url: str, token: str | None = None, after: int = 0) -> AsyncGenerator[Event]:
     """Each event behind position `after`, once and in order, for ever."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(10, read=QUIET_SECONDS)) as http:
+    patient = httpx2.Timeout(10, read=QUIET_SECONDS)
+    async with httpx2.AsyncClient(trust_env=False, timeout=patient, verify=trusted()) as http:
         while True:
             try:
                 address = f"{url}/events/stream"

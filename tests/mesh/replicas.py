@@ -12,14 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx2
-
 from rig.demo import follow
 from rig.demo.stage import free_ports
 from rig.doubles.github.client import GitHubDouble
 from servers.kit.auth import SigningKey
 from servers.kit.client import ToolClient, tool_client
 from servers.kit.errors import RigError
+from tests.loopback import ready
 
 REPOSITORY = "ada/tally"
 HOOK_SECRET = "sesame"
@@ -133,7 +132,7 @@ async def clustered(folder: Path, database_url: str, count: int) -> AsyncGenerat
         ]
         starting.append(_served("github", logs[-1], RIG_PORT=str(ports[-1]), **for_github))
         processes = [await stack.enter_async_context(process) for process in starting]
-        await asyncio.gather(*(_ready(url) for url in urls))
+        await asyncio.gather(*(ready(url) for url in urls))
         replicas = [Replica(url, process) for url, process in zip(urls[:-1], processes[:-1], strict=True)]
         yield Cluster(github, key, replicas)
 
@@ -159,15 +158,6 @@ async def _served(server: str, log: Path, **environment: str) -> AsyncGenerator[
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-async def _ready(url: str) -> None:
-    async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False) as http:
-        while True:
-            with suppress(httpx2.TransportError):
-                if (await http.get(f"{url}/readyz")).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
 
 
 def _seed(hooked: str) -> dict[str, Any]:
