@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
 from collections import deque
@@ -47,6 +48,7 @@ class Line:
     step: bool
     at: datetime
     since: float
+    number: int
 
 
 class LiveLog:
@@ -56,6 +58,8 @@ class LiveLog:
         send: Hands lines to the conductor.
         clock: Seconds that only grow.
         gather_seconds: How long a batch waits for what is said along with it.
+
+    Each line arrives once, however often it is sent: it has a number, which no earlier process of the run had.
 
     Attributes:
         recent: The last lines.
@@ -70,6 +74,8 @@ class LiveLog:
         self._gather_seconds = gather_seconds
         self._waiting: deque[Line] = deque()
         self._said = asyncio.Event()
+        self._delivering = asyncio.Lock()
+        self._numbers = itertools.count(time.time_ns())
         self.recent: deque[Line] = deque(maxlen=SHOWN)
         self.lost = 0
 
@@ -88,9 +94,9 @@ class LiveLog:
         try:
             yield
         finally:
+            await self.flush()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await self.flush()
 
     async def run(self) -> NoReturn:
         """Send for ever what is said."""
@@ -114,7 +120,7 @@ class LiveLog:
         if not text:
             return
         cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-        line = Line(cut, step, datetime.now(UTC), self._clock())
+        line = Line(cut, step, datetime.now(UTC), self._clock(), next(self._numbers))
         self.recent.append(line)
         self._waiting.append(line)
         if len(self._waiting) > MOST_WAITING:
@@ -124,6 +130,10 @@ class LiveLog:
 
     async def _deliver(self) -> bool:
         """Send the oldest lines; whether it makes sense to go on at once."""
+        async with self._delivering:
+            return await self._deliver_oldest()
+
+    async def _deliver_oldest(self) -> bool:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
         if not batch:
             self._said.clear()
@@ -145,4 +155,7 @@ class LiveLog:
 
     def _packed(self, batch: Sequence[Line]) -> list[dict[str, Any]]:
         now = self._clock()
-        return [{"text": line.text, "step": line.step, "ago": round(max(now - line.since, 0), 3)} for line in batch]
+        return [
+            {"text": said.text, "step": said.step, "ago": round(max(now - said.since, 0), 3), "number": said.number}
+            for said in batch
+        ]

@@ -42,6 +42,7 @@ class SaidLine(BaseModel):
     text: Storable = Field(max_length=4000)
     step: bool = False
     ago: float = Field(default=0, ge=0, le=LONGEST_AGO, description="So many seconds ago")
+    number: int | None = Field(default=None, ge=0, lt=2**63, description="Grows along a run; once each")
 
 
 class LogData(BaseModel):
@@ -69,11 +70,9 @@ async def list_log(
 async def write(pool: Pool, agent: str, issue: str, said: LogData) -> None:
     """Keep what an agent says while it works, without what looks like a credential."""
     lines = [line if isinstance(line, SaidLine) else SaidLine(text=line) for line in said.lines]
-    texts = [redact(line.text) for line in lines]
+    columns = zip(*((redact(line.text), line.step, line.ago, line.number) for line in lines), strict=True)
     async with connection_of(pool) as connection:
-        await connection.execute(
-            SQL["write"], agent, said.run, issue, texts, [line.step for line in lines], [line.ago for line in lines]
-        )
+        await connection.execute(SQL["write"], agent, said.run, issue, *columns)
 
 
 async def read(

@@ -1,11 +1,14 @@
 -- :name write
 -- Keeps what an agent said, each line so many seconds ago; one writer after the other, so that whoever follows the
--- numbers misses none.
+-- numbers misses none. A numbered line that comes again is kept once.
 WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(7237006))
-INSERT INTO log_lines (agent, run, issue, text, step, at)
-SELECT $1, $2, $3, line.text, line.step, now() - make_interval(secs => line.ago)
-FROM turn, unnest($4::text[], $5::boolean[], $6::float8[]) WITH ORDINALITY AS line(text, step, ago, n)
+INSERT INTO log_lines (agent, run, issue, text, step, at, number)
+SELECT $1, $2, $3, line.text, line.step, now() - make_interval(secs => line.ago), line.number
+FROM turn,
+     unnest($4::text[], $5::boolean[], $6::float8[], $7::bigint[])
+     WITH ORDINALITY AS line(text, step, ago, number, n)
 ORDER BY line.n
+ON CONFLICT (run, agent, number) DO NOTHING
 
 -- :name read
 -- What was said after a line, about an issue, by an agent or in a run; without any, by everybody.

@@ -253,7 +253,8 @@ CREATE TABLE pauses (
     now    boolean NOT NULL DEFAULT false
 );
 
--- What agents say while they work; kept for some weeks, steps of runs for longer, never in the log of events.
+-- What agents say while they work; kept for some weeks, steps of runs for longer, never in the log of events. Who
+-- numbers the lines of a run may send one again: it is kept once.
 CREATE TABLE log_lines (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     agent  text NOT NULL,
@@ -261,15 +262,15 @@ CREATE TABLE log_lines (
     issue  text NOT NULL DEFAULT '',
     text   text NOT NULL,
     step   boolean NOT NULL DEFAULT false,
-    at     timestamptz NOT NULL DEFAULT now()
+    at     timestamptz NOT NULL DEFAULT now(),
+    number bigint,
+    UNIQUE (run, agent, number)
 );
 CREATE INDEX log_lines_by_issue ON log_lines (lower(issue), id);
 CREATE INDEX log_lines_by_agent ON log_lines (agent, id);
 CREATE INDEX log_lines_by_run ON log_lines (run, id);
 CREATE INDEX log_lines_by_age ON log_lines (at);
 
--- What people and agents tell each other. The recipient is a name, or an issue for whoever has it; `delivered_to` is
--- the instance that was handed it, and it is read once that one's model was shown it.
 -- What models said, packed by the agents; kept for some weeks, so that a later run can go on with it.
 CREATE TABLE transcripts (
     work     text NOT NULL,
@@ -282,6 +283,8 @@ CREATE TABLE transcripts (
 );
 CREATE INDEX transcripts_by_age ON transcripts (kept_at);
 
+-- What people and agents tell each other. The recipient is a name, or an issue for whoever has it; `delivered_to` is
+-- the instance that was handed it, and it is read once that one's model was shown it.
 CREATE TABLE messages (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sender        text NOT NULL,

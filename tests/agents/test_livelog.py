@@ -19,8 +19,10 @@ class Receiver:
     failures: list[RigError] = field(default_factory=list[RigError])
     batches: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
     held: asyncio.Event | None = None
+    asked: int = 0
 
     async def __call__(self, lines: list[dict[str, Any]]) -> None:
+        self.asked += 1
         if self.held:
             await self.held.wait()
         if self.failures:
@@ -94,6 +96,32 @@ async def test_a_receiver_that_hangs_keeps_nobody_from_leaving() -> None:
     async with asyncio.timeout(5):
         await live.flush(0.05)
     assert [line.text for line in live.recent] == ["x"]
+
+
+async def test_what_is_under_way_when_a_run_ends_is_not_sent_again(eventually: Eventually) -> None:
+    receiver = Receiver(held=asyncio.Event())
+    live = LiveLog(receiver, gather_seconds=0)
+    async with live.sending():
+        live.say("under way")
+        await eventually(lambda: receiver.asked)
+        live.say("left")
+        assert receiver.held
+        asyncio.get_running_loop().call_later(0.05, receiver.held.set)
+    assert receiver.texts == ["under way", "left"]
+
+
+async def test_lines_that_are_sent_again_are_known_by_their_numbers() -> None:
+    receiver = Receiver(failures=[Unavailable("no answer")])
+    live, later = LiveLog(receiver), LiveLog(receiver)
+    live.say("first")
+    await live.flush()
+    live.say("second")
+    await live.flush()
+    later.say("of the process that goes on")
+    await later.flush()
+    numbers = [line["number"] for batch in receiver.batches for line in batch]
+    assert numbers[1] == numbers[0] + 1
+    assert len(set(numbers)) == 3
 
 
 async def test_credentials_and_endless_texts_do_not_leave() -> None:

@@ -149,6 +149,16 @@ async def test_a_running_run_has_an_open_step_and_nobody_else_adds_to_it(rig: Ri
     assert [(step["step"], step["ok"]) for step in run["steps"]] == [("assigned", True), ("by dev-e-1", None)]
 
 
+async def test_a_numbered_line_that_comes_again_is_kept_once(rig: Rig, claimable: Claimable) -> None:
+    await claimable()
+    dev = await rig.caller("dev")
+    for numbers in ([1, 2], [1, 2, 3]):
+        lines = [{"text": f"line {number}", "number": number} for number in numbers]
+        await dev.call("report_event", type="LOG", data={"run": "r", "lines": [*lines, "without a number"]})
+    kept = [line["text"] for line in (await dev.call("list_log", run="r"))["result"]]
+    assert kept == ["line 1", "line 2", "without a number", "line 3", "without a number"]
+
+
 async def test_lines_are_kept_without_what_looks_like_a_credential(rig: Rig, claimable: Claimable) -> None:
     await claimable()
     dev = await rig.caller("dev")
