@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from servers.kit import alone
 from servers.kit.errors import InvalidInput
 from servers.kit.settings import RigSettings
 
@@ -42,15 +43,10 @@ class AppCredential:
 Credential = TokenCredential | AppCredential
 
 
-class AloneSettings(RigSettings):
+class AloneSettings(alone.AloneSettings):
     """Where the server listens when it runs by itself, and how it asks the conductor about claims."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=7701, ge=0, le=65535, description="Port to listen on")
-    base_url: str = Field(default="", description="Where clients reach this server, if not at that address")
-    conductor_url: str = Field(default="http://127.0.0.1:7700", description="The conductor's base address")
-    token: SecretStr = Field(default=SecretStr(""), description="Token of the role service, for asking the conductor")
-    log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
 
 
 class GitHubSettings(RigSettings):

@@ -1,0 +1,44 @@
+"""A server that is a process of its own: where it listens and how it reaches the conductor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from pydantic import Field, SecretStr
+
+from servers.kit.auth import Verifier
+from servers.kit.client import ToolClient, tool_client
+from servers.kit.serve import Part, build_app, serve_http
+from servers.kit.settings import RigSettings
+
+
+class AloneSettings(RigSettings):
+    """Where a server listens when it runs by itself, and how it reaches the conductor."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(ge=0, le=65535, description="Port to listen on")
+    base_url: str = Field(default="", description="Where clients reach this server, if not at that address")
+    conductor_url: str = Field(default="http://127.0.0.1:7700", description="The conductor's base address")
+    token: SecretStr = Field(default=SecretStr(""), description="Token of the role service, for asking the conductor")
+    log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
+
+    @property
+    def conductor(self) -> str:
+        """The conductor's base address, to put a path behind."""
+        return self.conductor_url.rstrip("/")
+
+
+@asynccontextmanager
+async def conductor_of(alone: AloneSettings) -> AsyncGenerator[ToolClient]:
+    """The conductor's tools."""
+    async with tool_client(f"{alone.conductor}/mcp/conductor", alone.token.get_secret_value) as client:
+        yield client
+
+
+async def serve_alone(alone: AloneSettings, part: Callable[[ToolClient], Part]) -> None:
+    """Serve the part that is made with the conductor's tools over HTTP until told to stop."""
+    async with conductor_of(alone) as client:
+        verifier = Verifier.at(f"{alone.conductor}/.well-known/jwks.json")
+        base_url = alone.base_url or f"http://{alone.host}:{alone.port}"
+        await serve_http(build_app([part(client)], verifier, base_url), alone.host, alone.port)
