@@ -53,7 +53,7 @@ async def test_a_model_that_hangs_keeps_nobody(stage: Stage, eventually: Eventua
 
 async def test_tests_that_hang_keep_nobody(stage: Stage, eventually: Eventually) -> None:
     stage.script(hanging_tests)
-    await leave(stage, eventually, lambda: list(stage.folder.rglob("started")))
+    await leave(stage, eventually, lambda: list((stage.folder / "data").glob("agents/*/runs/*/tree/started")))
     assert "sleep" in stage.git("show", f"{BRANCH}:checks.py")
 
 
