@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,18 +12,15 @@ from uuid import uuid4
 
 from agents.conversation import AnyConversation
 from agents.errors import BudgetExceeded, NoModel, Stuck, UsageLimited
-from agents.prices import ModelPrice
 from agents.providers import Answer, Usage
 from agents.providers.claude_lines import Asking, ClaudeLines, Ended, Limited, Said
-from agents.providers.cli import Cli, Lost, Start
+from agents.providers.cli import Lost, Seat, Setup, Start
 from agents.providers.endpoint import NAME as SERVER
 from agents.providers.endpoint import Endpoint
 from agents.providers.hooks import GUARDED, SECONDS, denying, guarding, saying
 from agents.providers.limits import epoch, reset_in_text, reset_of, speaks_of_limit
 from agents.providers.program import Program
 from agents.results import FINISH, GIVE_UP
-from agents.transcripts import Kept
-from servers.kit.character import Llm
 from servers.kit.errors import RateLimited, Unavailable
 from servers.kit.logs import get, redact
 from servers.kit.money import Money
@@ -51,74 +46,15 @@ TOO_LONG = re.compile(r"(?i)prompt is too long|context (window|limit)")
 UNKNOWN_SESSION = "No conversation found"
 
 
-class ClaudeCli(Cli):
-    """Claude Code, `claude --print`.
+class ClaudeSeat(Seat):
+    """One conversation with Claude Code, `claude --print`."""
 
-    Args:
-        program: Its name in PATH, or its path.
-        keys: The variables with its model's key, and nothing else of ours.
-    """
+    def __init__(self, conversation: AnyConversation, setup: Setup) -> None:
+        super().__init__(conversation, setup, "claude")
 
-    def __init__(
-        self, llm: Llm, program: str, keys: Mapping[str, str], price: ModelPrice, patience_seconds: float
-    ) -> None:
-        def seat(conversation: AnyConversation) -> ClaudeSeat:
-            return ClaudeSeat(conversation, llm, program, keys, price, timedelta(seconds=patience_seconds))
-
-        super().__init__(NAME, llm, price, patience_seconds, seat)
-
-
-class ClaudeSeat:
-    """One conversation with Claude Code."""
-
-    def __init__(
-        self,
-        conversation: AnyConversation,
-        llm: Llm,
-        program: str,
-        keys: Mapping[str, str],
-        price: ModelPrice,
-        patience: timedelta,
-    ) -> None:
-        self._conversation = conversation
-        self._llm = llm
-        self._program = program
-        self._keys = keys
-        self._price = price
-        self._patience = patience
-        self._home = conversation.brief.folder / "claude"
-        self._work = self._home / "work"
-        self._session = str(uuid4())
-
-    def endpoint(self, price: ModelPrice, max_tokens: int) -> Endpoint:
+    def endpoint(self) -> Endpoint:
         """The tools of the conversation; Claude Code ends by a hook once the result is taken."""
-        return Endpoint(self._conversation, price, max_tokens)
-
-    async def restore(self, kept: Kept | None) -> str:
-        """Put an earlier session where Claude Code looks for those of its working directory."""
-        shutil.rmtree(self._home, ignore_errors=True)
-        self._work.mkdir(parents=True, mode=0o700)
-        if kept is None or not re.fullmatch(r"[0-9a-f-]{36}", kept.session):
-            return ""
-        self._session = kept.session
-        self._file.parent.mkdir(parents=True)
-        self._file.write_text(f"{kept.lines}\n", encoding="utf-8")
-        return kept.lines
-
-    def begun(self) -> bool:
-        """Whether there is a session to go on with."""
-        return self._file.exists()
-
-    def forget(self) -> None:
-        """Begin afresh with the next process."""
-        self._session = str(uuid4())
-
-    def kept(self) -> Kept | None:
-        """The session, for a later run."""
-        try:
-            return Kept(session=self._session, lines=self._file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):
-            return None
+        return Endpoint(self._conversation, self._setup.price, self._setup.llm.max_tokens)
 
     async def start(self, endpoint: Endpoint, words: str) -> Start:
         """How to start it; everything long goes by files."""
@@ -133,11 +69,12 @@ class ClaudeSeat:
         session = "--resume" if self.begun() else "--session-id"
         left = self._conversation.meter.left.usd
         argv = (
-            *(self._program, "--print", "--output-format", "stream-json", "--verbose", "--include-partial-messages"),
+            *(self._setup.program, "--print", "--verbose"),
+            *("--output-format", "stream-json", "--include-partial-messages"),
             *("--tools", "", "--strict-mcp-config", "--mcp-config", str(self._home / "mcp.json")),
             *("--allowedTools", f"mcp__{SERVER}__*", "--disable-slash-commands"),
             *("--setting-sources", "", "--settings", str(self._home / "settings.json")),
-            *("--system-prompt-file", str(self._home / "system.txt"), "--model", self._llm.model),
+            *("--system-prompt-file", str(self._home / "system.txt"), "--model", self._setup.llm.model),
             *("--max-turns", str(max(self._conversation.meter.turns_left, 1))),
             *("--max-budget-usd", f"{float(left) + self._spent():.6f}"),
             *(session, self._session),
@@ -161,21 +98,21 @@ class ClaudeSeat:
         if rest := lines.rest():
             counted += await self._count(endpoint, rest)
         if ended is None:
-            code = await program.ended()
-            raise Unavailable(f"{self._program} ended with {code}: {program.complaint[-500:] or 'it said nothing'}")
+            code, said = await program.ended(), program.complaint[-500:] or "it said nothing"
+            raise Unavailable(f"{self._setup.program} ended with {code}: {said}")
         await self._count_unseen(endpoint, Money.of(max(ended.usd - before, 0)), counted)
         self._judge(ended, until)
 
     async def _count(self, endpoint: Endpoint, said: Said) -> Money:
-        cost = self._price.cost(said.usage)
-        answer = Answer(said.text, said.uses, said.usage, cost, said.model or self._llm.model, NAME)
+        cost = self._setup.price.cost(said.usage)
+        answer = Answer(said.text, said.uses, said.usage, cost, said.model or self._setup.llm.model, NAME)
         await endpoint.count(answer)
         return cost
 
     async def _count_unseen(self, endpoint: Endpoint, spent: Money, counted: Money) -> None:
         """Count calls that the program makes for itself, such as to shorten a conversation; it tells only the sum."""
         if spent - counted > UNSEEN:
-            answer = Answer("", (), Usage(), spent - counted, self._llm.model, NAME)
+            answer = Answer("", (), Usage(), spent - counted, self._setup.llm.model, NAME)
             await endpoint.count(answer)
 
     def _judge(self, ended: Ended, until: Any) -> None:
@@ -188,20 +125,23 @@ class ClaudeSeat:
         if ended.stop_reason == "refusal" or (ended.is_error and REFUSED.search(ended.text)):
             raise Stuck("model_refused", "The model refuses to work on this.")
         if ended.is_error and self._conversation.result is None:
-            raise _meaning(ended, until, self._patience)
+            raise _meaning(ended, until, self._setup.patience)
 
-    @property
-    def _file(self) -> Path:
-        """Where Claude Code keeps the session."""
-        place = re.sub(r"[^a-zA-Z0-9]", "-", str(self._work.resolve()))
-        return self._home / "config" / "projects" / place / f"{self._session}.jsonl"
+    def _new_session(self) -> str:
+        return str(uuid4())
+
+    def _place(self) -> Path:
+        project = re.sub(r"[^a-zA-Z0-9]", "-", str(self._work.resolve()))
+        return self._home / "config" / "projects" / project / f"{self._session}.jsonl"
+
+    def _file(self) -> Path | None:
+        place = self._place()
+        return place if place.exists() else None
 
     def _spent(self) -> float:
         """What the session cost so far by Claude Code's own account, which a resumed process adds to."""
-        spent = 0.0
-        if not self.begun():
-            return spent
-        for line in self._file.read_bytes().splitlines():
+        spent, file = 0.0, self._file()
+        for line in file.read_bytes().splitlines() if file else []:
             if b'"cost-state"' in line:
                 spent = _cost(line, spent)
         return spent
@@ -210,11 +150,11 @@ class ClaudeSeat:
         own = {
             "HOME": str(self._home / "home"),
             "CLAUDE_CONFIG_DIR": str(self._home / "config"),
-            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(self._llm.max_tokens),
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(self._setup.llm.max_tokens),
             TOOLS_KEY: endpoint.token,
         }
         base = os.environ.get("ANTHROPIC_BASE_URL")
-        return {**QUIET, **own, **self._keys, **({"ANTHROPIC_BASE_URL": base} if base else {})}
+        return {**QUIET, **own, **self._setup.keys, **({"ANTHROPIC_BASE_URL": base} if base else {})}
 
 
 def _servers(url: str) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from agents.conversation import AnyConversation
 from agents.errors import NoModel, UsageLimited
@@ -25,6 +27,7 @@ log = get(__name__)
 FAREWELL_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 10.0
+SESSION = re.compile(r"[0-9a-f-]{36}")
 GO_ON = "You were interrupted. Go on where you stopped."
 
 
@@ -46,64 +49,111 @@ class Start:
     words: Path
 
 
-class Seat(Protocol):
-    """One conversation with the program of one provider, over as many processes as it takes."""
+@dataclass(frozen=True)
+class Setup:
+    """What a provider's program works with.
 
-    def endpoint(self, price: ModelPrice, max_tokens: int) -> Endpoint:
+    Attributes:
+        program: Its name in PATH, or its path.
+        keys: The variables with its model's key, and nothing else of ours.
+        patience: How long the model may be away, beyond the program's own retries.
+    """
+
+    llm: Llm
+    program: str
+    keys: Mapping[str, str]
+    price: ModelPrice
+    patience: timedelta
+
+
+class Seat(ABC):
+    """One conversation with the program of one provider, over as many processes as it takes.
+
+    Args:
+        home: The program's own folder, in that of the run.
+    """
+
+    def __init__(self, conversation: AnyConversation, setup: Setup, home: str) -> None:
+        self._conversation = conversation
+        self._setup = setup
+        self._home = conversation.brief.folder / home
+        self._work = self._home / "work"
+        self._session = self._new_session()
+
+    @abstractmethod
+    def endpoint(self) -> Endpoint:
         """The tools of the conversation, as the program takes them."""
-        ...
 
-    async def restore(self, kept: Kept | None) -> str:
-        """Put an earlier session in place; answers what was said in it, or nothing where it cannot be used."""
-        ...
-
+    @abstractmethod
     async def start(self, endpoint: Endpoint, words: str) -> Start:
         """How to start the program, with the session as it is."""
-        ...
 
+    @abstractmethod
     async def listen(self, program: Program, endpoint: Endpoint) -> None:
         """Follow a process to its end, telling the endpoint of every answer of the model.
 
         Raises:
             Stuck, NoModel, UsageLimited, BudgetExceeded, Unavailable, Lost: How it ended, unless its turn is over.
         """
-        ...
+
+    @abstractmethod
+    def _new_session(self) -> str:
+        """The name of a session that is to begin, where the program does not choose it."""
+
+    @abstractmethod
+    def _place(self) -> Path:
+        """Where the program looks for an earlier session."""
+
+    @abstractmethod
+    def _file(self) -> Path | None:
+        """Where the program keeps the session, once it has begun."""
+
+    async def restore(self, kept: Kept | None) -> str:
+        """Put an earlier session in place; answers what was said in it, or nothing where it cannot be used."""
+        shutil.rmtree(self._home, ignore_errors=True)
+        self._work.mkdir(parents=True, mode=0o700)
+        if kept is None or not SESSION.fullmatch(kept.session):
+            return ""
+        self._session = kept.session
+        place = self._place()
+        place.parent.mkdir(parents=True)
+        place.write_text(f"{kept.lines}\n", encoding="utf-8")
+        return kept.lines
 
     def begun(self) -> bool:
         """Whether there is a session to go on with."""
-        ...
+        return self._file() is not None
 
     def forget(self) -> None:
         """Begin afresh with the next process."""
-        ...
+        self._session = self._new_session()
 
     def kept(self) -> Kept | None:
         """The session, for a later run."""
-        ...
+        file = self._file()
+        try:
+            return Kept(session=self._session, lines=file.read_text(encoding="utf-8")) if file else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
 
 class Cli:
     """Lets a program work on a conversation.
 
     Args:
-        patience_seconds: How long the model may be away, beyond the program's own retries.
         seat: Prepares a conversation in a folder of the run.
     """
 
-    def __init__(
-        self, name: str, llm: Llm, price: ModelPrice, patience_seconds: float, seat: Callable[[AnyConversation], Seat]
-    ) -> None:
+    def __init__(self, name: str, setup: Setup, seat: Callable[[AnyConversation, Setup], Seat]) -> None:
         self.name = name
-        self._llm = llm
-        self._price = price
-        self._patience = patience_seconds
+        self._setup = setup
         self._seat = seat
 
     async def work(self, conversation: AnyConversation) -> None:
         """Serve the conversation's tools, and have the program work until there is a result."""
-        seat = self._seat(conversation)
+        seat = self._seat(conversation, self._setup)
         earlier = await seat.restore(await conversation.transcripts.find(self.name))
-        endpoint = seat.endpoint(self._price, self._llm.max_tokens)
+        endpoint = seat.endpoint()
         async with serving(endpoint), conversation.kept(self.name, seat.kept):
             await self._talk(conversation, seat, endpoint, conversation.begin(earlier))
 
@@ -111,7 +161,7 @@ class Cli:
         """Nothing outlives a run."""
 
     async def _talk(self, conversation: AnyConversation, seat: Seat, endpoint: Endpoint, words: str) -> None:
-        patience = _Patience(self._patience)
+        patience = _Patience(self._setup.patience)
         while conversation.result is None:
             turns = conversation.meter.turns
             try:
@@ -123,7 +173,7 @@ class Cli:
                 words = conversation.begin()
             except Unavailable as error:
                 if conversation.meter.turns > turns:
-                    patience = _Patience(self._patience)
+                    patience = _Patience(self._setup.patience)
                 await patience.wait(self.name, error)
                 words = GO_ON if seat.begun() else words
 
@@ -159,8 +209,8 @@ async def _farewell(listening: asyncio.Future[None]) -> None:
 class _Patience:
     """Waits longer and longer, up to a limit."""
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+    def __init__(self, patience: timedelta) -> None:
+        self._ends = time.monotonic() + patience.total_seconds()
         self._wait = FIRST_WAIT_SECONDS
 
     async def wait(self, provider: str, error: Unavailable) -> None:

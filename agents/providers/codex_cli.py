@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from agents.conversation import AnyConversation
 from agents.errors import NoModel, Stuck, UsageLimited
-from agents.prices import ModelPrice
 from agents.providers import Answer
-from agents.providers.cli import Cli, Lost, Start
+from agents.providers.cli import SESSION, Lost, Seat, Setup, Start
 from agents.providers.codex_config import PROVIDER_KEY, TOOLS_KEY, catalog, config
 from agents.providers.codex_lines import Began, Ended, Rollout, read
 from agents.providers.endpoint import Endpoint
 from agents.providers.limits import reset_in_text, reset_of, speaks_of_limit
 from agents.providers.program import Program, running
-from agents.transcripts import Kept
-from servers.kit.character import Llm
 from servers.kit.errors import RateLimited, Unavailable
 from servers.kit.logs import redact
 
@@ -30,100 +25,36 @@ NAME: Final = "codex-cli"
 API = "https://api.openai.com/v1"
 CATALOGS: dict[str, str] = {}  # what Codex says of its models, by program; asked for once in a process
 LOOK_SECONDS = 0.03
-SESSION = r"[0-9a-f-]{36}"
 CLOSED = re.compile(r"(?i)invalid_api_key|incorrect api key|unauthorized|not have access|deactivated")
 REFUSED = re.compile(r"(?i)content_filter|cyber_policy|flagged|violat\w+ .*polic")
 TOO_LONG = re.compile(r"(?i)context window|context_length_exceeded")
 UNKNOWN_SESSION = re.compile(r"(?i)no rollout found|thread/resume failed|session .*not found")
 
 
-class CodexCli(Cli):
-    """Codex, `codex exec`.
+class CodexSeat(Seat):
+    """One conversation with Codex, `codex exec`."""
 
-    Args:
-        program: Its name in PATH, or its path.
-        keys: Variables with its model's key; the first is used.
-    """
-
-    def __init__(
-        self, llm: Llm, program: str, keys: Mapping[str, str], price: ModelPrice, patience_seconds: float
-    ) -> None:
-        key = next(iter(keys.values()), "")
-
-        def seat(conversation: AnyConversation) -> CodexSeat:
-            return CodexSeat(conversation, llm, program, key, price, timedelta(seconds=patience_seconds))
-
-        super().__init__(NAME, llm, price, patience_seconds, seat)
-
-
-class CodexSeat:
-    """One conversation with Codex."""
-
-    def __init__(
-        self,
-        conversation: AnyConversation,
-        llm: Llm,
-        program: str,
-        key: str,
-        price: ModelPrice,
-        patience: timedelta,
-    ) -> None:
-        self._conversation = conversation
-        self._llm = llm
-        self._program = program
-        self._key = key
-        self._price = price
-        self._patience = patience
-        self._home = conversation.brief.folder / "codex"
-        self._work = self._home / "work"
-        self._session = ""
+    def __init__(self, conversation: AnyConversation, setup: Setup) -> None:
+        super().__init__(conversation, setup, "codex")
         self._rollout: Rollout | None = None
 
-    def endpoint(self, price: ModelPrice, max_tokens: int) -> Endpoint:
+    def endpoint(self) -> Endpoint:
         """The tools of the conversation; Codex shows its model no error as one, and goes on after the result."""
-        return Endpoint(self._conversation, price, max_tokens, says_errors=False, answers_last=False)
-
-    async def restore(self, kept: Kept | None) -> str:
-        """Put an earlier session where Codex looks for it."""
-        shutil.rmtree(self._home, ignore_errors=True)
-        self._work.mkdir(parents=True, mode=0o700)
-        if kept is None or not re.fullmatch(SESSION, kept.session):
-            return ""
-        self._session = kept.session
-        now = datetime.now(UTC)
-        place = self._home / "sessions" / f"{now:%Y}" / f"{now:%m}" / f"{now:%d}"
-        place.mkdir(parents=True)
-        file = place / f"rollout-{now:%Y-%m-%dT%H-%M-%S}-{kept.session}.jsonl"
-        file.write_text(f"{kept.lines}\n", encoding="utf-8")
-        return kept.lines
-
-    def begun(self) -> bool:
-        """Whether there is a session to go on with."""
-        return self._file() is not None
-
-    def forget(self) -> None:
-        """Begin afresh with the next process."""
-        self._session = ""
-
-    def kept(self) -> Kept | None:
-        """The session, for a later run."""
-        file = self._file()
-        try:
-            return Kept(session=self._session, lines=file.read_text(encoding="utf-8")) if file else None
-        except (OSError, UnicodeDecodeError):
-            return None
+        price, most = self._setup.price, self._setup.llm.max_tokens
+        return Endpoint(self._conversation, price, most, says_errors=False, answers_last=False)
 
     async def start(self, endpoint: Endpoint, words: str) -> Start:
         """How to start it; everything but the session's name goes by files."""
         (self._home / "words.txt").write_text(words, encoding="utf-8")
         models = self._home / "models.json"
-        models.write_text(catalog(await self._models(), self._llm.model, self._conversation.brief.system))
+        models.write_text(catalog(await self._models(), self._setup.llm.model, self._conversation.brief.system))
         base, tree = os.environ.get("OPENAI_BASE_URL") or API, self._conversation.brief.folder / "tree"
-        (self._home / "config.toml").write_text(config(self._llm.model, models, endpoint.url, base, tree))
-        argv = [self._program, "exec", "--json", "--skip-git-repo-check", "--ignore-rules"]
+        (self._home / "config.toml").write_text(config(self._setup.llm.model, models, endpoint.url, base, tree))
+        argv = [self._setup.program, "exec", "--json", "--skip-git-repo-check", "--ignore-rules"]
         argv += ["--dangerously-bypass-hook-trust", "--sandbox", "read-only"]
         argv += ["resume", self._session, "-"] if self.begun() else ["-"]
-        environment = self._environment() | {PROVIDER_KEY: self._key, TOOLS_KEY: endpoint.token}
+        key = next(iter(self._setup.keys.values()), "")
+        environment = self._environment() | {PROVIDER_KEY: key, TOOLS_KEY: endpoint.token}
         return Start(argv, environment, self._work, self._home / "words.txt")
 
     async def listen(self, program: Program, endpoint: Endpoint) -> None:
@@ -142,12 +73,12 @@ class CodexSeat:
             failure = Lost(said) if UNKNOWN_SESSION.search(said) else Unavailable(f"codex ended with {code}: {said}")
             raise failure
         if ended.failure:
-            raise _meaning(ended, self._patience)
+            raise _meaning(ended, self._setup.patience)
 
     async def _turn(self, program: Program) -> Ended | None:
         async for line in program.lines():
             match read(line):
-                case Began(session) if re.fullmatch(SESSION, session):
+                case Began(session) if SESSION.fullmatch(session):
                     self._session = session
                 case Ended() as ended:
                     return ended
@@ -165,8 +96,8 @@ class CodexSeat:
         if self._rollout is None and (file := self._file()):
             self._rollout = Rollout(file)
         for said in self._rollout.news() if self._rollout else []:
-            cost = self._price.cost(said.usage)
-            await endpoint.count(Answer(said.text, said.uses, said.usage, cost, self._llm.model, NAME))
+            cost = self._setup.price.cost(said.usage)
+            await endpoint.count(Answer(said.text, said.uses, said.usage, cost, self._setup.llm.model, NAME))
 
     async def _models(self) -> str:
         """What Codex knows of its models.
@@ -174,18 +105,25 @@ class CodexSeat:
         Raises:
             Unavailable: It does not say so.
         """
-        if self._program not in CATALOGS:
+        name = self._setup.program
+        if name not in CATALOGS:
             words = self._home / "words.txt"
-            argv = (self._program, "debug", "models")
-            async with running(argv, self._work, self._environment(), words) as program:
+            async with running((name, "debug", "models"), self._work, self._environment(), words) as program:
                 lines = [line async for line in program.lines()]
                 if await program.ended() != 0 or not lines:
-                    raise Unavailable(f"{self._program} does not say which models it has: {program.complaint[-500:]}")
-            CATALOGS[self._program] = b"\n".join(lines).decode(errors="replace")
-        return CATALOGS[self._program]
+                    raise Unavailable(f"{name} does not say which models it has: {program.complaint[-500:]}")
+            CATALOGS[name] = b"\n".join(lines).decode(errors="replace")
+        return CATALOGS[name]
+
+    def _new_session(self) -> str:
+        return ""
+
+    def _place(self) -> Path:
+        now = datetime.now(UTC)
+        folder = self._home / "sessions" / f"{now:%Y}" / f"{now:%m}" / f"{now:%d}"
+        return folder / f"rollout-{now:%Y-%m-%dT%H-%M-%S}-{self._session}.jsonl"
 
     def _file(self) -> Path | None:
-        """Where Codex keeps the session."""
         if not self._session:
             return None
         return next((self._home / "sessions").glob(f"*/*/*/rollout-*{self._session}.jsonl"), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pydantic import SecretStr
 
@@ -95,10 +96,14 @@ def _load(llm: Llm, settings: AgentSettings, prices: Prices) -> Provider:
 
             return AnthropicProvider(llm, key["ANTHROPIC_API_KEY"], price, patience)
         case "claude-cli":
-            from agents.providers.claude_cli import ClaudeCli
+            from agents.providers.claude_cli import ClaudeSeat
+            from agents.providers.cli import Cli, Setup
 
-            return ClaudeCli(llm, settings.claude_program, key, price, patience)
+            setup = Setup(llm, settings.claude_program, key, price, timedelta(seconds=patience))
+            return Cli(llm.provider, setup, ClaudeSeat)
         case "codex-cli":
-            from agents.providers.codex_cli import CodexCli
+            from agents.providers.cli import Cli, Setup
+            from agents.providers.codex_cli import CodexSeat
 
-            return CodexCli(llm, settings.codex_program, key, price, patience)
+            setup = Setup(llm, settings.codex_program, key, price, timedelta(seconds=patience))
+            return Cli(llm.provider, setup, CodexSeat)
