@@ -24,8 +24,13 @@ BEGIN
     PERFORM pg_advisory_xact_lock(7237002);
     last := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0);
     heads := ARRAY(
-        SELECT coalesce((SELECT e.version FROM events e WHERE e.stream = s ORDER BY e.version DESC LIMIT 1), 0)
-        FROM unnest(streams) s
+        SELECT coalesce(  -- from the expected version on, for an index page is read as far as its entries fit
+            (SELECT e.version FROM events e WHERE e.stream = s AND e.version >= coalesce(x, 0)
+             ORDER BY e.version DESC LIMIT 1),
+            (SELECT e.version FROM events e WHERE e.stream = s AND x > 0 ORDER BY e.version DESC LIMIT 1),
+            0
+        )
+        FROM unnest(streams, expected) AS c(s, x)
     );
     written := ARRAY(SELECT coalesce(e = h, true) FROM unnest(expected, heads) AS c(e, h));
     IF cardinality(request_chains) > 0 THEN
