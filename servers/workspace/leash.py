@@ -98,18 +98,25 @@ def ran(order: dict[str, Any]) -> int:
 
 def end_all() -> None:
     """End all below this process, also what begins meanwhile."""
-    while found := below():
-        for one in found:
+    while left():
+        for one in below():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(one, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
         time.sleep(0.001)
 
 
+def left() -> bool:
+    """Whether anything is left below this process; whoever loses its own parent becomes its child."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
 def below() -> list[int]:
-    """All processes below this one."""
+    """The processes below this one, but for those that change parents or threads while they are looked for."""
     found, ahead = list[int](), [os.getpid()]
     while ahead:
         started = children(ahead.pop())
@@ -120,9 +127,11 @@ def below() -> list[int]:
 
 def children(pid: int) -> list[int]:
     """The processes that a process started and that still run."""
-    with suppress(OSError):
-        return [int(one) for file in Path(f"/proc/{pid}/task").glob("*/children") for one in file.read_text().split()]
-    return []
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that ended hands its children to another
+            found += map(int, file.read_text().split())
+    return found
 
 
 def _heard(_number: int, _frame: object) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from servers.kit.errors import InvalidInput, Unavailable
 from servers.workspace.sandbox import Order, Running, Sandbox
@@ -97,10 +98,15 @@ async def run(sandbox: Sandbox, order: Order, timeout: float, stream_bytes: int 
     """
     began = time.monotonic()
     running = await sandbox.start(order)
-    async with _reader(running.out, stream_bytes) as out, _reader(running.err, stream_bytes) as err:
-        code, why = await _attend(running, Watch(order, running), timeout)
-        # Whoever inherited the pipes is gone; what they wrote before may still be on its way.
-        await asyncio.wait([out.done, err.done], timeout=DRAIN_SECONDS)
+    said, complained = os.fdopen(running.out, "rb", 0), os.fdopen(running.err, "rb", 0)
+    try:
+        async with _reader(said, stream_bytes) as out, _reader(complained, stream_bytes) as err:
+            code, why = await _attend(running, Watch(order, running), timeout)
+            # Whoever inherited the pipes is gone; what they wrote before may still be on its way.
+            await asyncio.wait([out.done, err.done], timeout=DRAIN_SECONDS)
+    except BaseException:
+        running.kill()  # whom nobody may have attended to yet
+        raise
     return Finished(
         exit_code=TIMED_OUT if why is None else KILLED if why else code if code >= 0 else 128 - code,
         stdout=out.text(),
@@ -160,9 +166,9 @@ class _Reader(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def _reader(end: int, limit: int) -> AsyncGenerator[_Reader]:
+async def _reader(pipe: IO[bytes], limit: int) -> AsyncGenerator[_Reader]:
     reader = _Reader(limit)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reader, os.fdopen(end, "rb", 0))
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reader, pipe)
     try:
         yield reader
     finally:

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import IO, Any
 
 from servers.kit.errors import InvalidInput, Unavailable
 from servers.workspace import leash
@@ -48,26 +48,25 @@ class Sandlock:
             order = Order(["true"], root, root, private, {})
             begun = _begin(order, order.argv)
             try:
-                with os.fdopen(begun.status) as status, os.fdopen(begun.err, errors="replace") as err:
-                    code = [*status.read().split(), ""][1]
-                    if code != "0":
-                        raise Unavailable(f"it does not start ({err.read()[:300] or 'it says nothing'})")
+                code = [*begun.status.read().split(), b""][1]
+                if code != b"0":
+                    said = os.read(begun.err, 300).decode(errors="replace")
+                    raise Unavailable(f"it does not start ({said or 'it says nothing'})")
             finally:
-                os.close(begun.out)
+                begun.close()
 
     async def start(self, order: Order) -> Locked:
         argv = limited(order, order.argv, processes=False)
         if any(len(os.fsencode(one)) >= LONGEST for one in argv) or not order.folder.is_dir():
             raise InvalidInput("The command is too long, or its folder is gone.")
-        begun = await asyncio.to_thread(_begin, order, argv)
+        begun = await _begun(order, argv)
         status = asyncio.StreamReader()
-        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(status), os.fdopen(begun.status, "rb", 0)
-        )
         try:
+            pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(status), begun.status
+            )
             pid = int(await status.readline() or 0)
         except BaseException:
-            pipe.close()  # which ends it
             begun.close()
             raise
         return Locked(pid, begun.out, begun.err, status, pipe)
@@ -95,15 +94,32 @@ class Locked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A command that begins; descriptors of what it says, and of what is said about it."""
+    """A command that begins; descriptors of what it says, and what is said about it."""
 
     out: int
     err: int
-    status: int
+    status: IO[bytes]
 
     def close(self) -> None:
+        """Have it end, and hear nothing more of it."""
+        self.status.close()
         os.close(self.out)
         os.close(self.err)
+
+
+async def _begun(order: Order, argv: Sequence[str]) -> Begun:
+    """Give an order beside the loop; a command that is cancelled meanwhile ends when it begins."""
+    beginning = asyncio.ensure_future(asyncio.to_thread(_begin, order, argv))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        beginning.add_done_callback(_close)
+        raise
+
+
+def _close(beginning: asyncio.Future[Begun]) -> None:
+    if not beginning.cancelled() and beginning.exception() is None:
+        beginning.result().close()
 
 
 def _begin(order: Order, argv: Sequence[str]) -> Begun:
@@ -124,7 +140,8 @@ def _begin(order: Order, argv: Sequence[str]) -> Begun:
     finally:
         for fd in (told, *(write for _, write in pipes)):
             os.close(fd)
-    return Begun(*(read for read, _ in pipes))
+    out, err, status = (read for read, _ in pipes)
+    return Begun(out, err, os.fdopen(status, "rb", 0))
 
 
 def _tell(fds: Sequence[int]) -> None:

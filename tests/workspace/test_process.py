@@ -77,6 +77,23 @@ async def test_a_cancelled_command_is_ended(shell: Shell, root: Path, eventually
     await eventually(lambda: not running_in(root))
 
 
+async def test_a_command_that_is_cancelled_while_it_starts_is_ended(
+    shell: Shell, root: Path, eventually: Eventually
+) -> None:
+    for number in range(12):
+        task = asyncio.create_task(ran(shell, f"touch {number}; sleep 60"))
+        if number % 2:  # the loop is slower than the command
+            while not (root / str(number)).exists() and not task.done():
+                time.sleep(0.002)  # noqa: ASYNC251 - which is what is tested
+                await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(0.003 * number)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await eventually(lambda: not running_in(root))
+
+
 async def test_no_file_descriptor_is_left(shell: Shell) -> None:
     await ran(shell, "true")
     before = open_descriptors()
