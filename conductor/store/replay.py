@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,15 +31,15 @@ class Folded(NamedTuple):
     newest: datetime
 
 
-async def fold_all(
-    connection: Connection, last: int | None = None, until: datetime | None = None, after: int = 0
+def fold_all(
+    connection: Connection, last: int | None = None, until: datetime | None = None
 ) -> AsyncGenerator[list[Folded]]:
-    """Every issue, as the log up to `last` and `until` leaves it, ordered by stream in pages.
+    """Every issue, as the log up to `last` and `until` leaves it, ordered by stream in pages."""
+    return _folded_pages(connection, SQL["lives"], last, until)
 
-    Args:
-        after: Only issues that something happened to after this position; they are folded whole.
-    """
-    cursor = await connection.cursor(SQL["lives"], last, until, after)
+
+async def _folded_pages(connection: Connection, query: str, *arguments: object) -> AsyncGenerator[list[Folded]]:
+    cursor = await connection.cursor(query, *arguments)
     rows = await cursor.fetch(PAGE)
     while rows:
         coming = asyncio.ensure_future(cursor.fetch(PAGE))  # the database reads on while we fold
@@ -72,29 +72,42 @@ async def differences(pool: Pool) -> AsyncGenerator[str]:
 
 
 async def rebuild(pool: Pool) -> int:
-    """Write the projection anew from the log; how many issues there are.
-
-    It is made beside the old one, which is in use meanwhile. Only what changed since is folded again, and the new
-    rows take the old ones' place, under the writer's lock.
-    """
+    """Write the projection anew from the log; how many issues there are."""
     async with pool.acquire() as connection, connection.transaction():
+        return await _rebuild(connection, pool)
+
+
+async def _rebuild(connection: Connection, pool: Pool) -> int:
+    """Made beside the old projection, which is in use meanwhile.
+
+    Only what changed since is folded again, and the new rows take the old ones' place, under the writer's lock.
+    """
+    async with pool.acquire() as reader, reader.transaction():
         last = await connection.fetchval(SQL["last"])
         await connection.execute(SQL["stage"])
-        async for page in fold_all(connection, last):
-            await _stage(connection, page)
+        await _stage(connection, fold_all(reader, last))
         await connection.execute(STORE_SQL["lock"])
-        async for page in fold_all(connection, after=last):
-            await connection.execute(SQL["unstage"], [folded.issue.stream for folded in page])
-            await _stage(connection, page)
-        issues = await connection.fetchval(SQL["staged"])
-        await connection.execute(SQL["swap"])
-        await connection.execute(SQL["set_projection_number"], PROJECTION)
-        return issues
+        changed = await connection.fetchval(SQL["changed"], last)
+        await connection.execute(SQL["unstage"], changed)
+        await _stage(connection, _folded_pages(reader, SQL["lives_of"], changed))
+    issues = await connection.fetchval(SQL["staged"])
+    await connection.execute(SQL["swap"])
+    await connection.execute(SQL["set_projection_number"], PROJECTION)
+    return issues
 
 
-async def _stage(connection: Connection, page: list[Folded]) -> None:
-    rows = b",".join(encode(_row(folded)) for folded in page)
-    await connection.execute(SQL["stage_issues"], f"[{rows.decode()}]")
+async def _stage(connection: Connection, pages: AsyncIterable[list[Folded]]) -> None:
+    """Write the new rows, each page while the next one is folded."""
+    writing: asyncio.Future[str] | None = None
+    try:
+        async for page in pages:
+            rows = b",".join(encode(_row(folded)) for folded in page)
+            if writing:
+                await writing
+            writing = asyncio.ensure_future(connection.execute(SQL["stage_issues"], f"[{rows.decode()}]"))
+    finally:
+        if writing:
+            await writing
 
 
 def _row(folded: Folded) -> dict[str, Any]:
@@ -110,7 +123,7 @@ async def keep_current(pool: Pool) -> None:
         await connection.execute(SQL["lock_rebuild"])
         current = await connection.fetchval(SQL["projection_number"]) == PROJECTION
         if not current:
-            await rebuild(pool)
+            await _rebuild(connection, pool)
 
 
 async def as_of(pool: Pool, until: datetime) -> list[Issue]:

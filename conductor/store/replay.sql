@@ -1,16 +1,26 @@
 -- :name lives
--- Every issue's events in order up to a position and a time; of those issues that have one after $3, if it is not 0.
+-- Every issue's events in order, up to a position and a time.
 SELECT array_agg(type ORDER BY version), array_agg(data::text ORDER BY version), max(version),
        min(recorded_at), max(recorded_at)
 FROM events
 WHERE stream LIKE 'issue-%' AND ($1::bigint IS NULL OR position <= $1)
     AND ($2::timestamptz IS NULL OR recorded_at <= $2)
-    AND ($3::bigint = 0 OR stream IN (SELECT stream FROM events WHERE position > $3))
+GROUP BY stream ORDER BY stream
+
+-- :name lives_of
+-- The same of some issues; as a condition of the query above it would be planned like that one.
+SELECT array_agg(type ORDER BY version), array_agg(data::text ORDER BY version), max(version),
+       min(recorded_at), max(recorded_at)
+FROM events WHERE stream = ANY ($1)
 GROUP BY stream ORDER BY stream
 
 -- :name last
 -- Where the log ends.
 SELECT coalesce(max(position), 0) FROM events
+
+-- :name changed
+-- The issues that something happened to after a position.
+SELECT coalesce(array_agg(DISTINCT stream), '{}') FROM events WHERE position > $1 AND stream LIKE 'issue-%'
 
 -- :name projected
 -- The projection as it stands.

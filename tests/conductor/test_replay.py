@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from conductor.handler import handle
 from conductor.issues import commands as c
-from conductor.store.replay import PROJECTION, as_of, differences, keep_current, rebuild
+from conductor.store.replay import PAGE, PROJECTION, as_of, differences, keep_current, rebuild
 from conductor.store.writer import Store
-from servers.kit.database import Pool
+from servers.kit.database import Pool, open_pool
+from servers.kit.errors import NotFound
 from tests.conductor.conftest import Approve
 
 FORGE = "UPDATE issues SET data = jsonb_set(data, '{title}', '\"forged\"'), title = 'forged' WHERE number = $1"
+OF_TOMORROW = """
+    INSERT INTO events (position, stream, version, type, data, actor, occurred_at)
+    SELECT max(position) + 1, $1, 2, 'OF_TOMORROW', '{}', 'ada', now() FROM events
+"""
 
 
 async def test_a_forged_projection_is_found_and_built_anew(store: Store, approve: Approve, pool: Pool) -> None:
@@ -64,6 +71,30 @@ async def test_a_projection_of_other_code_is_built_anew_at_start(store: Store, a
     await pool.execute("UPDATE projections SET number = $1", PROJECTION + 1)
     await keep_current(pool)
     assert (await store.load(issue.stream))[1].title == issue.title
+
+
+async def test_two_connections_are_enough_to_build_it_anew(
+    store: Store, approve: Approve, pool: Pool, database_url: str
+) -> None:
+    issue = await approve()
+    await pool.execute(FORGE, issue.number)
+    await pool.execute("DELETE FROM projections")
+    async with asyncio.timeout(10), open_pool(database_url, size=2) as small:
+        await keep_current(small)
+    assert [problem async for problem in differences(pool)] == []
+
+
+async def test_a_log_that_cannot_be_read_leaves_the_projection_alone(
+    store: Store, approve: Approve, pool: Pool
+) -> None:
+    issues = [await approve() for _ in range(PAGE + 1)]
+    strange = (
+        "INSERT INTO events SELECT position + 1, stream, 2, 'OF_TOMORROW', '{}', 'ada', NULL, NULL, now(), now()"
+    )
+    await pool.execute(f"{strange} FROM events WHERE stream = $1 AND version = 1", issues[-1].stream)
+    with pytest.raises(NotFound, match="update the rig"):
+        await rebuild(pool)
+    assert await pool.fetchval("SELECT count(*) FROM issues") == len(issues)
 
 
 async def test_the_past_is_shown_as_it_was(store: Store, approve: Approve, pool: Pool) -> None:
