@@ -10,16 +10,15 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from conductor.intake import door as intake
-from conductor.intake.door import Intake
+from conductor.intake.door import Front, Intake
 from conductor.intake.postbox import Postbox
 from conductor.store.writer import Store
 from servers.kit.database import open_pool
@@ -70,12 +69,11 @@ async def opened(app: Starlette) -> AsyncGenerator[None]:
 
 
 def main() -> None:
-    routes: list[Any] = [
-        *intake.routes(),
+    routes = [
         Route("/verified", only_verified, methods=["POST"]),
         Route("/naive", naive, methods=["POST"]),
     ]
-    app = Starlette(routes=routes, lifespan=opened)
+    app = Starlette(routes=routes, middleware=[Middleware(Front)], lifespan=opened)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, access_log=False)
 
 

@@ -22,9 +22,8 @@ from conductor.dispatch.schedules import Schedules
 from conductor.dispatch.watch import Watch, reviewers
 from conductor.effects.runner import Effects
 from conductor.github import GitHub, GitHubServer
-from conductor.intake import door as intake
 from conductor.intake import incidents
-from conductor.intake.door import Intake
+from conductor.intake.door import Front, Intake
 from conductor.intake.incidents import Incidents
 from conductor.intake.postbox import Postbox
 from conductor.intake.reconcile import Reconciler
@@ -75,8 +74,8 @@ def part(settings: ConductorSettings, service_token: Callable[[], str], alone: b
 
 def part_of(opened: Callable[[], AbstractAsyncContextManager[Desk]]) -> Part:
     """The conductor over whatever desk is opened."""
-    doors = [*intake.routes(), *incidents.routes(), *rest.routes(), *vitals.routes()]
-    return Part(tools, opened, doors, ready, resources.extend)
+    doors = [*incidents.routes(), *rest.routes(), *vitals.routes()]
+    return Part(tools, opened, doors, ready, resources.extend, Front)
 
 
 async def ready(desk: Desk) -> str | None:

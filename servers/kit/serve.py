@@ -46,6 +46,7 @@ class Part:
         routes: Its pages and REST; handlers find the opened state at `request.app.state.<name>`.
         ready: None, or why it cannot serve right now.
         extend: Adds resources and prompts to the MCP server.
+        front: Sees requests before they are routed, and answers those that it knows.
     """
 
     toolbox: Toolbox
@@ -53,6 +54,7 @@ class Part:
     routes: Sequence[BaseRoute] = ()
     ready: Callable[[Any], Awaitable[str | None]] = _always_ready
     extend: Callable[[MCPServer[Any]], None] = field(default=lambda _: None)
+    front: Callable[[ASGIApp], ASGIApp] | None = None
 
     @property
     def name(self) -> str:
@@ -111,8 +113,9 @@ def build_app(parts: Sequence[Part], verifier: Verifier, base_url: str, hosts: S
 
     routes += _health_routes(parts, states)
     lanes = {f"/mcp/{part.name}": Lane(part.toolbox, lambda p=part: states[p.name]) for part in parts}
-    middleware.insert(0, Middleware(Express, lanes=lanes, verifier=verifier, security=security))
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    fronts = [Middleware(part.front) for part in parts if part.front]
+    express = Middleware(Express, lanes=lanes, verifier=verifier, security=security)
+    return Starlette(routes=routes, middleware=[*fronts, express, *middleware], lifespan=lifespan)
 
 
 def _auth(base_url: str, name: str) -> AuthSettings:

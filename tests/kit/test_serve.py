@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servers.kit.auth import SigningKey, Verifier
 from servers.kit.client import tool_client
@@ -158,6 +160,20 @@ async def test_several_servers_share_one_app_without_mixing(key: SigningKey) -> 
             assert (await http.get(f"/{toolbox.name}")).json() == f"state of {toolbox.name}"
         assert (await http.get("/mcp/middle")).status_code == 404
     assert log == ["open left", "open right", "close right", "close left"]
+
+
+async def test_a_part_that_stands_before_the_routes_answers_what_it_knows(key: SigningKey) -> None:
+    def front(app: ASGIApp) -> ASGIApp:
+        async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+            known = scope["type"] == "http" and scope["path"] == "/known"
+            await (Response("front") if known else app)(scope, receive, send)
+
+        return answering
+
+    app = build_app([replace(part(left, []), front=front), part(right, [])], Verifier.of(key), "http://rig.test")
+    async with listening(app, port=(port := free_port())), httpx2.AsyncClient() as http:
+        assert (await http.get(f"http://127.0.0.1:{port}/known")).text == "front"
+        assert (await http.get(f"http://127.0.0.1:{port}/{right.name}")).json() == f"state of {right.name}"
 
 
 @pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT])
