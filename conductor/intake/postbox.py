@@ -14,7 +14,7 @@ from servers.kit.errors import InvalidInput, RigError, Unavailable
 from servers.kit.logs import get
 
 DELIVERIES = "deliveries"
-AT_ONCE = 64
+AT_ONCE = 32  # while so many are written, as many can be read
 AT_ONCE_BYTES = 32 * 1024 * 1024
 LARGE = 2 * 1024 * 1024  # a batch that takes so long to pack that nobody else should wait for it
 log = get(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conductor.intake.postbox import Postbox
+from conductor.intake.postbox import AT_ONCE, Postbox
 from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput, Unavailable
@@ -28,6 +28,15 @@ async def test_one_that_the_database_refuses_takes_no_other_with_it(postbox: Pos
     assert kept[:-1] == [True] * 20
     assert isinstance(kept[-1], InvalidInput)
     assert await pool.fetchval("SELECT count(*) FROM deliveries") == 20
+
+
+async def test_more_than_are_written_at_once_are_all_kept(postbox: Postbox, pool: Pool) -> None:
+    many = 3 * AT_ONCE + 1
+    posted = [asyncio.create_task(postbox.keep(f"guid-{number}", "issues", b"{}")) for number in range(many)]
+    await asyncio.sleep(0)  # all wait before the writer starts
+    async with background(postbox.run()):
+        assert all(await asyncio.gather(*posted))
+    assert await pool.fetchval("SELECT count(*) FROM deliveries") == many
 
 
 async def test_a_guid_is_new_once_within_a_batch_and_after_it(postbox: Postbox, pool: Pool) -> None:
