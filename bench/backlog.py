@@ -10,7 +10,7 @@ import msgspec
 
 from bench.append import approved
 from conductor.issues.evolve import fold
-from conductor.store.records import Append, ClaimRequest, rows_of
+from conductor.store.records import ClaimRequest
 from conductor.store.writer import Store
 from servers.kit.database import Pool
 
@@ -25,14 +25,16 @@ EVENTS = """
          (SELECT coalesce(max(position), 0) + 1 AS last FROM events) AS log
 """
 ISSUES = """
-    INSERT INTO issues
-    SELECT row.*
+    INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base, data)
+    SELECT format('issue-%s-%s', repository, number), 1, repository, name, number, 'Add feature', 'queued', 2, 'main',
+           $3::jsonb || jsonb_build_object('repository_id', repository, 'number', number, 'repository', name)
     FROM (SELECT $1 + n / 3 AS repository, $1 * 3 + n AS number FROM generate_series(0, $2::bigint - 1) AS n) AS made,
-         LATERAL jsonb_build_object(
-             'repository_id', repository, 'number', number, 'repository', 'acme/tally-' || repository) AS names,
-         LATERAL jsonb_populate_record(NULL::issues, $3::jsonb || names || jsonb_build_object(
-             'stream', format('issue-%s-%s', repository, number), 'offered_at', now(), 'created_at', now(),
-             'updated_at', now(), 'data', $3::jsonb->'data' || names)) AS row
+         LATERAL (SELECT 'acme/tally-' || repository AS name) AS named
+"""
+OFFERS = """
+    INSERT INTO offers (stream, repository_id, repository, number, priority, kind, role)
+    SELECT stream, repository_id, repository, number, priority, 'implement', 'dev' FROM issues
+    WHERE repository_id >= $1
 """
 
 
@@ -46,18 +48,17 @@ MANY = 100_000
 async def fill(pool: Pool, issues: int, first: int = 1) -> None:
     """Write `issues` queued issues of everyday size, three to a repository, the first of them numbered `first`."""
     event = approved(1, 1)
-    after = fold([event])
-    row = rows_of(Append(after.stream, 0, [event], "ada", NOW, None, after)).issue
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(EVENTS, first, issues, msgspec.json.encode(event).decode(), timeout=600)
         indexes = await connection.fetch(INDEXES) if issues >= MANY else []  # made faster afterwards
         for name, _ in indexes:
             await connection.execute(f"DROP INDEX {name}")
-        await connection.execute(ISSUES, first, issues, (row or b"").decode(), timeout=600)
+        await connection.execute(ISSUES, first, issues, msgspec.json.encode(fold([event])).decode(), timeout=600)
         for _, definition in indexes:
             await connection.execute(definition, timeout=600)
-    await pool.execute("ANALYZE issues")
-    await pool.execute("ANALYZE events")
+        await connection.execute(OFFERS, first, timeout=600)
+    for table in ("events", "issues", "offers"):
+        await pool.execute(f"ANALYZE {table}")
 
 
 _claims = count(1)

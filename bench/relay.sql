@@ -1,9 +1,7 @@
 -- :name offer
--- Offers $2 assignments from number $1 on, with issues of an everyday size.
-INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base,
-                    offer_kind, offer_role, offer_stack, offered_at, data)
-SELECT 'issue-77-' || n, 1, 77, 'acme/tally', n, 'Add feature ' || n, 'queued', 2, 'main',
-       'implement', 'dev', 'python', now(), jsonb_build_object('body', repeat('As a user I want to see it. ', 40))
+-- Offers $2 assignments from number $1 on.
+INSERT INTO offers (stream, repository_id, repository, number, priority, kind, role, stack)
+SELECT 'issue-77-' || n, 77, 'acme/tally', n, 2, 'implement', 'dev', 'python'
 FROM generate_series($1::int, $1::int + $2::int - 1) AS n
 
 -- :name finish
@@ -14,16 +12,15 @@ DELETE FROM claims
 -- Has everything open claimed, each by an instance of its own.
 INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
 SELECT stream, 1, 'dev-e', 'dev-e-' || number, '1', 'implement', 'run', now() + interval '90 seconds'
-FROM issues WHERE offer_kind IS NOT NULL
+FROM offers
 
 -- :name taken
 -- What is claimed is no longer offered.
-UPDATE issues SET offer_kind = NULL, offer_role = NULL, offered_at = NULL, holder = 'dev-e'
-WHERE offer_kind IS NOT NULL
+DELETE FROM offers
 
 -- :name clean
--- Forgets every issue and claim.
-TRUNCATE issues, claims
+-- Forgets every offer and claim.
+TRUNCATE offers, claims
 
 -- :name outbox
 -- What a simple relay would read.

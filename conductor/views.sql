@@ -3,7 +3,7 @@
 SELECT i.data, i.version, i.updated_at, i.created_at, c.instance, c.lease_until, c.step
 FROM issues i LEFT JOIN claims c USING (stream)
 WHERE ($1::text IS NULL OR lower(repository) = lower($1)) AND ($2::text IS NULL OR status = $2)
-ORDER BY i.updated_at DESC LIMIT $3
+ORDER BY i.updated_hour DESC, i.updated_at DESC LIMIT $3
 
 -- :name issue
 -- One issue by its stream.
@@ -57,4 +57,4 @@ ORDER BY since
 
 -- :name in_work
 -- How many issues of a repository are in work.
-SELECT count(*)::int FROM issues WHERE in_work AND repository_id = $1
+SELECT count(*)::int FROM in_work WHERE repository_id = $1

@@ -9,8 +9,7 @@ RETURNING lease_until, kind, (SELECT p.scope || ' is paused by ' || p.by || CASE
                               ORDER BY p.scope LIMIT 1) AS halted,
            stopping_for, coalesce(stopping_since < now() - make_interval(secs => $8), false) AS overdue,
           (SELECT priority > 0 FROM issues WHERE issues.stream = claims.stream)
-          AND EXISTS (SELECT 1 FROM issues WHERE offer_kind IS NOT NULL AND offer_role IN ('dev', 'review')
-                                             AND priority = 0) AS urgent
+          AND EXISTS (SELECT 1 FROM offers WHERE role IN ('dev', 'review') AND priority = 0) AS urgent
 
 -- :name halted
 -- Why a person wants whoever works in a repository ($1), or an agent ($2), to stop now.

@@ -5,17 +5,16 @@ SELECT position FROM events ORDER BY position DESC LIMIT 1
 -- :name offers
 -- Every open assignment that is not paused, best first, and whom it is for: a preference holds for $1, and of at most
 -- $2 issues of a repository in work there is room for so many more.
-SELECT stream || ':' || fence + 1 || ':' || offer_kind AS id, repository || '#' || number AS issue, offer_kind AS kind,
+SELECT stream || ':' || fence + 1 || ':' || kind AS id, repository || '#' || number AS issue, kind,
        priority, fence + 1 AS fence, attempt, (extract(epoch FROM offered_at) * 1000000)::bigint AS since,
-       repository_id, CASE WHEN offer_kind = 'implement' THEN $2::int - coalesce(work.issues, 0) END AS room,
-       offer_stack AS stack, offer_excluded AS excluded, offer_only AS only,
-       CASE WHEN offered_at >= now() - $1::interval THEN offer_preferred END AS preferred,
-       CASE WHEN offered_at >= now() - $1::interval THEN offer_avoided ELSE '{}' END AS avoided
-FROM issues
-LEFT JOIN (SELECT repository_id, count(*)::int AS issues FROM issues WHERE in_work GROUP BY 1) AS work
-    USING (repository_id)
-WHERE offer_kind IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', 'budget', lower(repository)))
-ORDER BY priority, issues.created_at
+       repository_id, CASE WHEN kind = 'implement' THEN $2::int - coalesce(work.issues, 0) END AS room,
+       stack, excluded, only_for AS only,
+       CASE WHEN offered_at >= now() - $1::interval THEN preferred END AS preferred,
+       CASE WHEN offered_at >= now() - $1::interval THEN avoided ELSE '{}' END AS avoided
+FROM offers
+LEFT JOIN (SELECT repository_id, count(*)::int AS issues FROM in_work GROUP BY 1) AS work USING (repository_id)
+WHERE NOT EXISTS (SELECT 1 FROM pauses WHERE scope IN ('rig', 'budget', lower(repository)))
+ORDER BY priority, created_at
 
 -- :name chores
 -- Every open chore that is not paused, most urgent first, in the same columns.

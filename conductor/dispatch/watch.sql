@@ -11,8 +11,8 @@ WHERE c.lease_until > '-infinity'
 -- Reviews that nobody takes, though neither they nor all who could take them ($2) are paused or just were, and no
 -- provider is at its limit and no day's money spent, which may be what keeps them.
 SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
-FROM issues i
-WHERE offer_kind = 'review' AND offer_role = 'review' AND offered_at < now() - make_interval(secs => 60 * $1::float8)
+FROM offers i JOIN issues USING (stream)
+WHERE kind = 'review' AND role = 'review' AND offered_at < now() - make_interval(secs => 60 * $1::float8)
   AND NOT EXISTS (
       SELECT 1 FROM pauses
       WHERE scope IN ('rig', lower(i.repository)) OR scope LIKE 'provider:%' OR split_part(scope, ':', 1) = 'budget'
@@ -29,8 +29,8 @@ WHERE offer_kind = 'review' AND offer_role = 'review' AND offered_at < now() - m
 -- Approved pull requests that nothing brings on, though they wait neither for people nor for their turn.
 SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
 FROM issues i
-WHERE status IN ('ready_to_merge', 'merging') AND updated_at < now() - make_interval(secs => 60 * $1::float8)
-  AND holder IS NULL AND data->>'merged' IS NULL AND NOT (data->>'waits_for_people')::boolean
+WHERE merging AND updated_at < now() - make_interval(secs => 60 * $1::float8)
+  AND holder IS NULL AND data->>'merged' IS NULL AND NOT coalesce((data->>'waits_for_people')::boolean, false)
   AND NOT EXISTS (
       SELECT 1 FROM effects mine JOIN effects ahead ON ahead.lane = mine.lane AND ahead.id < mine.id
       WHERE mine.stream = i.stream AND mine.kind = 'merge' AND mine.state = 'waiting' AND ahead.state = 'waiting'

@@ -6,7 +6,7 @@ ORDER BY updated_at DESC LIMIT 1
 -- :name dependents
 -- Blocked issues that wait for one that is over ($2), or that missed it or wait in a circle with it.
 SELECT repository, number FROM issues
-WHERE status = 'blocked' AND data->'blocked'->'by' @> to_jsonb($1::text)
+WHERE waits_for @> to_jsonb($1::text)
   AND ($2 OR data->'blocked'->>'why' = 'cycle' OR data->'blocked'->'missing' @> to_jsonb($1::text))
 
 -- :name by_config

@@ -66,7 +66,7 @@ class Blocked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     asked_by: str = ""
 
 
-class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One issue as the rig sees it.
 
     Attributes:

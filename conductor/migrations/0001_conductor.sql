@@ -17,47 +17,66 @@ CREATE INDEX events_usage_by_issue ON events (lower(data->>'issue'), position) W
 CREATE INDEX events_usage_by_time ON events (occurred_at) WHERE type = 'TOKEN_USAGE';
 CREATE INDEX events_failures ON events (recorded_at) WHERE type IN ('AGENT_STUCK', 'LEASE_EXPIRED', 'CI_FAILED');
 
--- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state;
--- the columns beside it are what dispatch and the views look up. offer_* describes work that waits.
+-- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state, without what is
+-- as it is by default; the columns beside it are looked up. An everyday change touches no index, and stays in its page:
+-- lists are kept in order by the hour, and what they are about has columns that seldom change.
 CREATE TABLE issues (
-    stream          text PRIMARY KEY,
-    version         int NOT NULL,
-    repository_id   bigint NOT NULL,
-    repository      text NOT NULL,
-    number          int NOT NULL,
-    title           text NOT NULL,
-    status          text NOT NULL,
-    priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 2),
-    base            text NOT NULL,
-    pull_number     int,
-    pull_head       text,
-    holder          text,
-    offer_kind      text,
-    offer_role      text,
-    offer_stack     text NOT NULL DEFAULT '',
-    offer_excluded  text[] NOT NULL DEFAULT '{}',
-    offer_preferred text,
-    offer_avoided   text[] NOT NULL DEFAULT '{}',
-    offer_only      text,
-    fence           int NOT NULL DEFAULT 0,
-    attempt         int NOT NULL DEFAULT 1,
-    in_work         boolean NOT NULL DEFAULT false,
-    offered_at      timestamptz,
-    created_at      timestamptz NOT NULL DEFAULT now(),
-    updated_at      timestamptz NOT NULL DEFAULT now(),
-    data            jsonb NOT NULL,
-    UNIQUE (repository_id, number),
-    CHECK ((offer_kind IS NULL) = (offer_role IS NULL)),
-    CHECK (holder IS NULL OR offer_kind IS NULL)
-);
-CREATE INDEX issues_offered ON issues (offer_role, priority, created_at) WHERE offer_kind IS NOT NULL;
-CREATE INDEX issues_in_work ON issues (repository_id) WHERE in_work;
+    stream         text PRIMARY KEY,
+    version        int NOT NULL,
+    repository_id  bigint NOT NULL,
+    repository     text NOT NULL,
+    number         int NOT NULL,
+    title          text NOT NULL,
+    status         text NOT NULL,
+    priority       smallint NOT NULL CHECK (priority BETWEEN 0 AND 2),
+    base           text NOT NULL,
+    pull_number    int,
+    pull_head      text,
+    holder         text,
+    fence          int NOT NULL DEFAULT 0,
+    attempt        int NOT NULL DEFAULT 1,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    updated_hour   timestamp GENERATED ALWAYS AS (date_trunc('hour', updated_at AT TIME ZONE 'UTC')) STORED,
+    merging        boolean GENERATED ALWAYS AS (status IN ('ready_to_merge', 'merging')) STORED,
+    waits_for      jsonb GENERATED ALWAYS AS (CASE WHEN status = 'blocked' THEN data->'blocked'->'by' END) STORED,
+    data           jsonb NOT NULL,
+    UNIQUE (repository_id, number)
+) WITH (fillfactor = 50);
 CREATE INDEX issues_by_name ON issues (lower(repository), number);
 CREATE INDEX issues_by_pull ON issues (repository_id, pull_number) WHERE pull_number IS NOT NULL;
 CREATE INDEX issues_by_head ON issues (pull_head) WHERE pull_head IS NOT NULL;
-CREATE INDEX issues_merging ON issues (updated_at) WHERE status IN ('ready_to_merge', 'merging');
-CREATE INDEX issues_waiting ON issues USING gin ((data->'blocked'->'by') jsonb_path_ops) WHERE status = 'blocked';
-CREATE INDEX issues_recent ON issues (updated_at DESC);
+CREATE INDEX issues_merging ON issues (stream) WHERE merging;
+CREATE INDEX issues_waiting ON issues USING gin (waits_for jsonb_path_ops) WHERE waits_for IS NOT NULL;
+CREATE INDEX issues_recent ON issues (updated_hour DESC);
+
+-- Work that waits for somebody: a narrow row an issue, only while it does. `created_at` is the issue's.
+CREATE TABLE offers (
+    stream         text PRIMARY KEY,
+    repository_id  bigint NOT NULL,
+    repository     text NOT NULL,
+    number         int NOT NULL,
+    priority       smallint NOT NULL,
+    fence          int NOT NULL DEFAULT 0,
+    attempt        int NOT NULL DEFAULT 1,
+    kind           text NOT NULL,
+    role           text NOT NULL,
+    stack          text NOT NULL DEFAULT '',
+    excluded       text[] NOT NULL DEFAULT '{}',
+    preferred      text,
+    avoided        text[] NOT NULL DEFAULT '{}',
+    only_for       text,
+    offered_at     timestamptz NOT NULL DEFAULT now(),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX offers_in_order ON offers (role, priority, created_at);
+
+-- Issues that count against their repository's limit.
+CREATE TABLE in_work (
+    repository_id  bigint,
+    stream         text,
+    PRIMARY KEY (repository_id, stream)
+);
 
 -- The number of the code that wrote each projection; another number has it built anew from the log.
 CREATE TABLE projections (
@@ -84,7 +103,6 @@ CREATE TABLE claims (
     CHECK ((stopping_for IS NULL) = (stopping_since IS NULL))
 );
 CREATE UNIQUE INDEX claims_one_an_instance ON claims (agent, instance);
-CREATE INDEX claims_by_lease ON claims (lease_until);
 
 -- Work that is no issue's, each for one character: what a schedule or a person asks, incidents, merged work to score,
 -- deployments to verify. A claim is columns of the row; `fence` outlives it.

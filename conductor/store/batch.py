@@ -16,16 +16,7 @@ from servers.kit.database import LOST, Connection, load_queries
 from servers.kit.errors import Conflict
 
 SQL = load_queries(Path(__file__).with_name("store.sql"))
-ROWS = {"write_issues": "text", "open_claims": "text, float8", "write_effects": "text", "write_answers": "text"}
-# What a writer's connection needs: one function that calls each statement by its name.
-DEFINE = ";\n".join(
-    [SQL["define_append"], SQL["define_append_one"], SQL["define_append_with"]]
-    + [
-        f"CREATE OR REPLACE FUNCTION pg_temp.{name}({arguments}) RETURNS void LANGUAGE plpgsql"
-        f" AS $function$ BEGIN {SQL[name]}\n; END $function$"
-        for name, arguments in ROWS.items()
-    ]
-)
+DEFINE = f"{SQL['define_append']};\n{SQL['define_append_with']}"  # what a writer's connection needs
 Request = tuple[str, str, str]
 
 
@@ -34,12 +25,14 @@ class Chain:
     """Appends of one batch that follow each other on one stream: all of them are written or none is.
 
     Attributes:
+        number: Its place among those that are written; 0 where it turned out that it cannot be.
         expected: The version that the stream must have, if any.
         length: How many events they have together.
         head: Where the stream ended before; known once the batch is written, as is whether the chain was.
     """
 
     number: int
+    stream: str
     expected: int | None
     length: int = 0
     head: int = 0
@@ -82,7 +75,7 @@ class Batch:
         if append.answer and (link or _request(append.answer) in self.requests):
             return None
         if link is None:
-            link = self.chains[append.stream] = Chain(len(self.chains) + 1, append.expected)
+            link = self.chains[append.stream] = Chain(len(self.chains) + 1, append.stream, append.expected)
         elif not link.fits(append):
             return None
         if append.answer:
@@ -106,19 +99,18 @@ class Batch:
         """Write the events of those chains whose streams are as expected, and the rows that follow from them.
 
         It takes the writer's lock, and where there are no pauses it is one round trip, a transaction of its own.
+        Where a chain cannot be written nothing is, and the others are tried again without it.
         """
-        if not self.plain:
-            ended = [p.append.stream for p in self.placed if p.rows.claim is not None]
-            beside = [*_columns(self._beside(), 3), ended, lease_seconds]
-            written = await connection.fetchrow(SQL["append_with"], *self._events(), *beside)
-        elif len(self.placed) == 1 and len(self.placed[0].rows.events) == 1 and not self.requests:
-            [one] = self.placed
-            written = await connection.fetchrow(
-                SQL["append_one"], one.append.stream, one.append.expected, *one.rows.events[0]
-            )
-        else:
-            written = await connection.fetchrow(SQL["append"], *self._events())
-        self._settle(written)
+        going = list(self.chains.values())
+        while going:
+            placed = [p for p in self.placed if p.chain.number]
+            arguments = _events(going, placed)
+            if self.plain:
+                done = await connection.fetchrow(SQL["append"], *arguments)
+            else:
+                arguments += [*self._requests(), *_beside(placed), lease_seconds]
+                done = await connection.fetchrow(SQL["append_with"], *arguments)
+            going = self._settle(going, done)
 
     async def write_pauses(self, connection: Connection) -> None:
         """Write what is paused from now on, and what no longer is."""
@@ -133,35 +125,32 @@ class Batch:
         if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
             await connection.execute(SQL["end_pauses"], ended)
 
-    def _events(self) -> list[Any]:
-        links = self.chains.values()
-        requests = [(link.number, *request) for request, link in self.requests.items()]
-        events = [
-            (p.append.stream, p.chain.number, p.after + n, *event)
+    def _requests(self) -> list[Any]:
+        rows = [
+            (p.chain.number, a.caller, a.tool, a.request_id, a.arguments, encode(a.answer).decode())
             for p in self.placed
-            for n, event in enumerate(p.rows.events, start=1)
+            if p.chain.number and (a := p.append.answer)
         ]
-        return [list(self.chains), [link.expected for link in links], *_columns(requests, 4), *_columns(events, 9)]
+        return _columns(rows, 6)
 
-    def _beside(self) -> list[tuple[str, int, str]]:
-        """The rows: the statement that writes it, its chain, itself; of an issue's and its claim's the last one."""
-        issues = {p.chain.number: p.rows.issue for p in self.placed if p.rows.issue is not None}
-        claims = {p.chain.number: p.rows.claim for p in self.placed if p.rows.claim is not None}
-        effects = [(p.chain.number, effect) for p in self.placed for effect in p.rows.effects]
-        answers = [(p.chain.number, p.rows.answer) for p in self.placed if p.rows.answer is not None]
-        rows = {"write_issues": issues.items(), "open_claims": claims.items()}
-        beside = rows | {"write_effects": effects, "write_answers": answers}
-        return [(table, chain, row.decode()) for table, some in beside.items() for chain, row in some if row]
-
-    def _settle(self, written: asyncpg.Record | None) -> None:
-        if written is None:
+    def _settle(self, going: list[Chain], done: asyncpg.Record | None) -> list[Chain]:
+        """Note what the database said; what is to be tried again."""
+        if done is None:
             raise asyncpg.InternalClientError("the writer's function gave no row")
-        for link, head, done in zip(self.chains.values(), written["heads"], written["written"], strict=True):
-            link.head, link.written = head, done
-        position = written["last"]
-        for placed in self.placed:
-            position += len(placed.append.events) if placed.chain.written else 0
-            placed.position = position
+        last, heads, fits, answered = done
+        for link, head in zip(going, heads, strict=True):
+            link.head, link.written = head, fits
+        if fits:
+            for placed in self.placed:
+                last += len(placed.append.events) if placed.chain.written else 0
+                placed.position = last
+            return []
+        left: list[Chain] = []
+        for link in going:
+            fit = link.expected in (None, link.head) and link.number not in answered
+            link.number = len(left) + 1 if fit else 0
+            left += [link] if fit else []
+        return left
 
     def outcome(self, append: Append, placed: Placed | None) -> Appended | Conflict | None:
         """What became of an append once the batch is written; None where it has to go into the next batch."""
@@ -188,6 +177,35 @@ async def locked(connection: Connection) -> AsyncGenerator[None]:
             await connection.execute("ROLLBACK")
         raise
     await connection.execute("COMMIT")
+
+
+def _events(chains: list[Chain], placed: list[Placed]) -> list[Any]:
+    rows = [(p.chain.number, p.after + n, *event) for p in placed for n, event in enumerate(p.rows.events, start=1)]
+    return [[link.stream for link in chains], [link.expected for link in chains], *_columns(rows, 8)]
+
+
+def _beside(placed: list[Placed]) -> list[Any]:
+    """The rows beside the events; what a stream has one of is as its last append leaves it."""
+    issues = {p.append.stream: p.rows.issue for p in placed if p.rows.issue}
+    offers = {p.append.stream: p.rows.offer for p in placed if p.rows.offer is not None}
+    busy = {p.rows.issue[2::-2]: p.rows.in_work for p in placed if p.rows.issue and p.rows.in_work is not None}
+    claims = {p.append.stream: p.rows.claim for p in placed if p.rows.claim is not None}
+    effects = [effect for p in placed for effect in p.rows.effects]
+    return [
+        *_columns(list(issues.values()), 15),
+        *_columns(effects, 6),
+        _recordset(offers),
+        [stream for stream, row in offers.items() if not row],
+        *_columns([issue for issue, begins in busy.items() if begins], 2),
+        *_columns([issue for issue, begins in busy.items() if not begins], 2),
+        _recordset(claims),
+        list(claims),
+    ]
+
+
+def _recordset(rows: dict[str, bytes]) -> str | None:
+    some = [row for row in rows.values() if row]
+    return f"[{b','.join(some).decode()}]" if some else None
 
 
 def _columns(rows: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from servers.kit.database import Connection, load_queries
 SQL = load_queries(Path(__file__).with_name("handout.sql"))
 # An issue that is asked for by its name is found by its key, however many wait.
 LOOK_AT_ONE = SQL["look"].replace(
-    "FROM issues AS o", "FROM (SELECT * FROM issues WHERE stream = p.stream OFFSET 0) AS o"
+    "FROM offers AS o", "FROM (SELECT * FROM offers WHERE stream = p.stream OFFSET 0) AS o"
 )
 ROLES: tuple[str, ...] = get_args(OfferRole)
 _issue = msgspec.json.Decoder(Issue).decode  # from text, for by way of a dict it takes six times as long
@@ -92,8 +92,13 @@ class Look:
 
 @dataclass
 class Seen:
-    """What a look saw: the best offers for each profile, how many those are, and what each agent's instance holds."""
+    """What a look saw: the best offers for each profile, how many those are, and what each agent's instance holds.
 
+    Attributes:
+        asked: Whom the offers are for.
+    """
+
+    asked: set[tuple[Profile, str]] = field(default_factory=set[tuple[Profile, str]])
     offers: dict[Profile, list[Work]] = field(default_factory=dict[Profile, list[Work]])
     read: Counter[Profile] = field(default_factory=Counter[Profile])
     held: dict[tuple[str, str], Work] = field(default_factory=dict[tuple[str, str], Work])
@@ -125,6 +130,7 @@ async def _look(
     agents: dict[Profile, dict[str, tuple[bool, str]]] = {}
     for profile, request in requests:
         agents.setdefault(profile, {})[request.agent] = request.alone, " ".join(request.providers)
+    seen.asked |= {(profile, agent) for profile, who in agents.items() for agent in who}
     asked = [_asked(n, profile, who) for n, (profile, who) in enumerate(agents.items())]
     profiles = list(agents)
     seen.offers |= {profile: [] for profile in profiles}

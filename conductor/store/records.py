@@ -78,18 +78,19 @@ class Rows(msgspec.Struct, frozen=True):
     Attributes:
         events: Type, data, actor, correlation, causation and time of each.
         issue: The projection's row.
+        offer: The row of the work that waits now; empty where none does any more, None where nothing changes.
+        in_work: Whether the issue counts against its repository's limit from now on; None where nothing changes.
         beside: Whether there is more to write than events.
-        offers: Whether the issue is work for somebody now.
         claim: The row of the new holder's claim; empty where the claim only ends, None where nobody's changes.
     """
 
     events: list[tuple[Any, ...]]
-    issue: bytes | None = None
+    issue: tuple[Any, ...] | None = None
+    offer: bytes | None = None
+    in_work: bool | None = None
     claim: bytes | None = None
-    effects: Sequence[bytes] = ()
-    answer: bytes | None = None
+    effects: Sequence[tuple[Any, ...]] = ()
     pauses: Sequence[RigPaused | RigResumed] = ()
-    offers: bool = False
     beside: bool = True
 
 
@@ -130,14 +131,13 @@ def rows_of(append: Append) -> Rows:
     """
     try:
         events = [(event.type, encode(event).decode(), *_shared(append)) for event in append.events]
-        answer = encode(append.answer) if append.answer else None
         pauses = [event for event in append.events if isinstance(event, RigPaused | RigResumed)]
         if append.after is None or append.expected is None:
-            return Rows(events, answer=answer, pauses=pauses, beside=answer is not None or bool(pauses))
+            return Rows(events, pauses=pauses, beside=append.answer is not None or bool(pauses))
         row = issue_row(append.after, append.expected + len(append.events))
-        effects = _effects(append, append.expected)
-        offers = row["offer_kind"] is not None
-        return Rows(events, encode(row), _claim(append), effects, answer, pauses, offers)
+        issue = *row.values(), encode(append.after).decode()
+        effects = _effects(append, append.after, append.expected)
+        return Rows(events, issue, *_work(append.before, append.after), _claim(append), effects, pauses)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"The event holds half a character ({error}).") from error
 
@@ -147,8 +147,8 @@ def _shared(append: Append) -> tuple[Any, ...]:
 
 
 def issue_row(issue: Issue, version: int) -> dict[str, Any]:
-    """The projection of `issue`."""
-    pull, work = issue.pull_request, offer(issue)
+    """The projection of `issue`, without its state."""
+    pull = issue.pull_request
     return {
         "stream": issue.stream,
         "version": version,
@@ -162,18 +162,41 @@ def issue_row(issue: Issue, version: int) -> dict[str, Any]:
         "pull_number": pull.number if pull else None,
         "pull_head": pull.head if pull else None,
         "holder": issue.holder.agent if issue.holder else None,
-        "offer_kind": work.kind if work else None,
-        "offer_role": work.role if work else None,
-        "offer_stack": work.stack if work else "",
-        "offer_excluded": work.excluded if work else [],
-        "offer_preferred": work.preferred if work else None,
-        "offer_avoided": work.avoided if work else [],
-        "offer_only": work.only if work else None,
         "fence": issue.fence,
         "attempt": issue.attempt,
-        "in_work": in_work(issue),
-        "data": issue,
     }
+
+
+def offer_row(issue: Issue) -> dict[str, Any] | None:
+    """The work that waits in `issue`, if any."""
+    work = offer(issue)
+    if work is None:
+        return None
+    return {
+        "stream": issue.stream,
+        "repository_id": issue.repository_id,
+        "repository": issue.repository,
+        "number": issue.number,
+        "priority": PRIORITY_RANK[issue.priority],
+        "fence": issue.fence,
+        "attempt": issue.attempt,
+        "kind": work.kind,
+        "role": work.role,
+        "stack": work.stack,
+        "excluded": work.excluded,
+        "preferred": work.preferred,
+        "avoided": work.avoided,
+        "only_for": work.only,
+    }
+
+
+def _work(before: Issue | None, after: Issue) -> tuple[bytes | None, bool | None]:
+    """What changes of the work that waits, and of whether the issue is in work; all of it, if `before` is unknown."""
+    row, busy = offer_row(after), in_work(after)
+    if before is None:
+        return encode(row) if row else b"", busy
+    changed = None if row == offer_row(before) else encode(row) if row else b""
+    return changed, None if busy == in_work(before) else busy
 
 
 def _claim(append: Append) -> bytes | None:
@@ -183,23 +206,15 @@ def _claim(append: Append) -> bytes | None:
     return encode({"stream": append.stream, **msgspec.to_builtins(holder)}) if holder else b""
 
 
-def _effects(append: Append, version: int) -> list[bytes]:
+def _effects(append: Append, after: Issue, version: int) -> list[tuple[Any, ...]]:
     """The effects of the append's events, keyed by the event that causes them."""
-    if append.after is None:
-        return []
     return [
-        encode(_effect_row(append.stream, version + n, i, effect))
+        _effect_row(append.stream, version + n, i, effect)
         for n, event in enumerate(append.events, start=1)
-        for i, effect in enumerate(react(event, append.after))
+        for i, effect in enumerate(react(event, after))
     ]
 
 
-def _effect_row(stream: str, version: int, index: int, effect: Effect) -> dict[str, Any]:
-    return {
-        "key": f"{stream}:{version}:{index}:{effect.kind}",
-        "stream": stream,
-        "lane": effect.lane,
-        "kind": effect.kind,
-        "data": effect.data,
-        "delay": effect.delay,
-    }
+def _effect_row(stream: str, version: int, index: int, effect: Effect) -> tuple[Any, ...]:
+    key = f"{stream}:{version}:{index}:{effect.kind}"
+    return key, stream, effect.lane, effect.kind, encode(effect.data).decode(), float(effect.delay)

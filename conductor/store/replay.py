@@ -12,12 +12,12 @@ import msgspec
 
 from conductor.events import decode
 from conductor.issues.evolve import fold
-from conductor.issues.issue import Issue
-from conductor.store.records import encode, issue_row
+from conductor.issues.issue import Issue, in_work
+from conductor.store.records import encode, issue_row, offer_row
 from conductor.store.writer import SQL as STORE_SQL
 from servers.kit.database import Connection, Pool, load_queries
 
-PROJECTION = 2  # raise it when `evolve` or the projection's columns change their meaning
+PROJECTION = 3  # raise it when `evolve` or the projection's columns change their meaning
 SQL = load_queries(Path(__file__).with_name("replay.sql"))
 PAGE = 100  # issues
 
@@ -112,9 +112,14 @@ async def _stage(connection: Connection, pages: AsyncIterable[list[Folded]]) -> 
 
 def _row(folded: Folded) -> dict[str, Any]:
     """As old as its first event, by which work is picked; an offer is taken to be as old as the newest."""
-    row = issue_row(folded.issue, folded.version)
-    offered = folded.newest if row["offer_kind"] else None
-    return row | {"created_at": folded.first, "updated_at": folded.newest, "offered_at": offered}
+    issue, ages = folded.issue, {"created_at": folded.first, "updated_at": folded.newest}
+    offer = offer_row(issue)
+    beside = {
+        "data": issue,
+        "offer": offer and offer | ages | {"offered_at": folded.newest},
+        "in_work": in_work(issue),
+    }
+    return issue_row(issue, folded.version) | ages | beside
 
 
 async def keep_current(pool: Pool) -> None:

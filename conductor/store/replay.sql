@@ -32,11 +32,11 @@ SELECT pg_advisory_xact_lock(7237004)
 
 -- :name stage
 -- A place beside the projection for the new one.
-CREATE TEMP TABLE staged (LIKE issues, PRIMARY KEY (stream)) ON COMMIT DROP
+CREATE TEMP TABLE staged (LIKE issues, offer jsonb, in_work boolean, PRIMARY KEY (stream)) ON COMMIT DROP
 
 -- :name stage_issues
 -- Writes rows of the new projection. Not `(f(…)).*`, which calls the function once for each column.
-INSERT INTO staged SELECT * FROM jsonb_populate_recordset(NULL::issues, $1::jsonb)
+INSERT INTO staged SELECT * FROM jsonb_populate_recordset(NULL::staged, $1::jsonb)
 
 -- :name unstage
 -- Removes rows that are about to be written newer.
@@ -48,7 +48,17 @@ SELECT count(*) FROM staged
 
 -- :name swap
 -- The new projection takes the old one's place.
-DELETE FROM issues; INSERT INTO issues SELECT * FROM staged
+DELETE FROM issues; DELETE FROM offers; DELETE FROM in_work;
+INSERT INTO issues (
+    stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head, holder,
+    fence, attempt, created_at, updated_at, data
+)
+SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head, holder,
+       fence, attempt, created_at, updated_at, data
+FROM staged;
+INSERT INTO offers SELECT o.* FROM staged CROSS JOIN LATERAL jsonb_populate_record(NULL::offers, offer) AS o
+WHERE offer IS NOT NULL;
+INSERT INTO in_work SELECT repository_id, stream FROM staged WHERE in_work
 
 -- :name projection_number
 -- Which code wrote the projection.

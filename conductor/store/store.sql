@@ -9,181 +9,171 @@ SELECT pg_advisory_xact_lock(7237002)
 -- :name define_append
 -- The writer's function, for its connection alone, so that it never differs from the code. One call is one round
 -- trip; each statement in it sees what was committed when it starts, and so does the second what happened before the
--- lock. Chains are numbered: `streams` and `expected` are by chain, `request_chains` and the next three by request,
--- and the rest by event, which is the `steps`-th of its chain.
+-- lock. `streams` and `expected` are by chain, the rest by event, which is the `steps`-th of the chain that `chains`
+-- says. Nothing is written unless all chains fit. Arrays are read by subscript, which is half the price of `unnest`.
 -- Plans are made once, and for a log that has grown: while it is short, reading all of it would look cheap.
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;
 CREATE OR REPLACE FUNCTION pg_temp.append(
-    streams text[], expected int[], request_chains int[], callers text[], tools text[], request_ids text[],
-    event_streams text[], chains int[], steps int[], types text[], data text[], actors text[], correlations text[],
-    causations text[], times timestamptz[],
-    OUT last bigint, OUT heads int[], OUT written boolean[]
+    streams text[], expected int[], chains int[], steps int[], types text[], data text[], actors text[],
+    correlations text[], causations text[], times timestamptz[],
+    OUT last bigint, OUT heads int[], OUT fits boolean
 ) LANGUAGE plpgsql AS $function$
 BEGIN
     PERFORM pg_advisory_xact_lock(7237002);
-    last := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0);
-    heads := ARRAY(
-        SELECT coalesce(  -- from the expected version on, for an index page is read as far as its entries fit
-            (SELECT e.version FROM events e WHERE e.stream = s AND e.version >= coalesce(x, 0)
+    SELECT coalesce((SELECT e.position FROM events AS e ORDER BY e.position DESC LIMIT 1), 0),
+           array_agg(head), bool_and(coalesce(expected[n] = head, true))
+    INTO last, heads, fits
+    FROM (
+        SELECT n, coalesce(  -- from the expected version on, for an index page is read as far as its entries fit
+            (SELECT e.version FROM events AS e WHERE e.stream = streams[n] AND e.version >= coalesce(expected[n], 0)
              ORDER BY e.version DESC LIMIT 1),
-            (SELECT e.version FROM events e WHERE e.stream = s AND x > 0 ORDER BY e.version DESC LIMIT 1),
+            (SELECT e.version FROM events AS e WHERE e.stream = streams[n] AND expected[n] > 0
+             ORDER BY e.version DESC LIMIT 1),
             0
-        )
-        FROM unnest(streams, expected) AS c(s, x)
-    );
-    written := ARRAY(SELECT coalesce(e = h, true) FROM unnest(expected, heads) AS c(e, h));
-    IF cardinality(request_chains) > 0 THEN
-        written := ARRAY(
-            SELECT w AND NOT EXISTS (
-                SELECT FROM unnest(request_chains, callers, tools, request_ids) AS r(chain, caller, tool, request_id)
-                JOIN answers USING (caller, tool, request_id) WHERE chain = n
-            )
-            FROM unnest(written) WITH ORDINALITY AS c(w, n) ORDER BY n
-        );
+        ) AS head
+        FROM generate_series(1, cardinality(streams)) AS n
+        OFFSET 0  -- so that each is looked up once
+    ) AS chain;
+    IF fits THEN
+        INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
+        SELECT last + n, streams[chains[n]], heads[chains[n]] + steps[n], types[n], data[n]::jsonb,
+               actors[n], correlations[n], causations[n], times[n]
+        FROM generate_series(1, cardinality(chains)) AS n;
     END IF;
-    INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
-    SELECT last + row_number() OVER (ORDER BY e.n), e.stream, heads[e.chain] + e.step, e.type, e.data::jsonb,
-           e.actor, e.correlation, e.causation, e.occurred_at
-    FROM unnest(event_streams, chains, steps, types, data, actors, correlations, causations, times)
-        WITH ORDINALITY AS e(stream, chain, step, type, data, actor, correlation, causation, occurred_at, n)
-    WHERE written[e.chain];
 END
 $function$
 
 -- :name append
--- Writes the events of those chains whose streams are as expected; says where they ended, and where the log did.
-SELECT last, heads, written
-FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-
--- :name define_append_one
--- The same for one event and no request, as a lone caller has it: with fifteen arrays it waits about a fifth longer.
-CREATE OR REPLACE FUNCTION pg_temp.append_one(
-    stream text, expected int, type text, data text, actor text, correlation text, causation text,
-    occurred_at timestamptz, OUT last bigint, OUT heads int[], OUT written boolean[]
-) LANGUAGE plpgsql AS $function$
-DECLARE
-    head int;
-BEGIN
-    PERFORM pg_advisory_xact_lock(7237002);
-    last := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0);
-    head := coalesce((SELECT e.version FROM events e WHERE e.stream = $1 ORDER BY e.version DESC LIMIT 1), 0);
-    heads := ARRAY[head];
-    written := ARRAY[coalesce(expected = head, true)];
-    IF written[1] THEN
-        INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
-        VALUES (last + 1, $1, head + 1, $3, $4::jsonb, $5, $6, $7, $8);
-    END IF;
-END
-$function$
-
--- :name append_one
--- Writes one event if its stream is as expected.
-SELECT last, heads, written FROM pg_temp.append_one($1, $2, $3, $4, $5, $6, $7, $8)
+-- Writes the events if all streams are as expected; says where they ended, and where the log did.
+SELECT last, heads, fits, '{}'::int[] AS answered FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- :name define_append_with
--- The same with the rows beside the events, still in one round trip. `tables`, `row_chains` and `rows` are by row: the
--- statement that writes it, its chain, and itself. Each statement is a function, called with all of its rows.
+-- The same with the rows beside the events, still in one round trip; not if a request was answered before, either.
+-- After the events come requests and their answers, issues, effects, and what changes of offers, of which issues
+-- are in work, and of claims. An issue's row is nearly always there. An offer keeps its age while its kind stays the
+-- same. A lane that was empty is due with its first effect.
 CREATE OR REPLACE FUNCTION pg_temp.append_with(
-    streams text[], expected int[], request_chains int[], callers text[], tools text[], request_ids text[],
-    event_streams text[], chains int[], steps int[], types text[], data text[], actors text[], correlations text[],
-    causations text[], times timestamptz[], tables text[], row_chains int[], rows text[], ended text[],
-    lease float8, OUT last bigint, OUT heads int[], OUT written boolean[]
+    streams text[], expected int[], chains int[], steps int[], types text[], data text[], actors text[],
+    correlations text[], causations text[], times timestamptz[],
+    requests int[], callers text[], tools text[], request_ids text[], arguments text[], answered_with text[],
+    issues text[], versions int[], repositories bigint[], names text[], numbers int[], titles text[],
+    statuses text[], priorities smallint[], bases text[], pulls int[], pull_heads text[], holders text[], fences int[],
+    attempts int[], states text[],
+    keys text[], effect_streams text[], lanes text[], kinds text[], effects text[], delays float8[],
+    offers text, withdrawn text[], begun_in bigint[], begun text[], over_in bigint[], over text[],
+    claimed text, ended text[], lease float8,
+    OUT last bigint, OUT heads int[], OUT fits boolean, OUT answered int[]
 ) LANGUAGE plpgsql AS $function$
 DECLARE
-    done text[];
+    found_rows int;
 BEGIN
-    SELECT * INTO last, heads, written FROM pg_temp.append(
-        streams, expected, request_chains, callers, tools, request_ids,
-        event_streams, chains, steps, types, data, actors, correlations, causations, times
-    );
-    IF false = ANY (written) THEN
-        done := ARRAY(SELECT s FROM unnest(streams, written) AS c(s, w) WHERE w);
-        ended := ARRAY(SELECT s FROM unnest(ended) AS s WHERE s = ANY (done));
-        SELECT array_agg(t ORDER BY n), array_agg(r ORDER BY n) INTO tables, rows
-        FROM unnest(tables, row_chains, rows) WITH ORDINALITY AS b(t, c, r, n) WHERE written[c];
+    answered := '{}';
+    IF cardinality(requests) > 0 THEN
+        PERFORM pg_advisory_xact_lock(7237002);
+        answered := ARRAY(
+            SELECT requests[n] FROM generate_series(1, cardinality(requests)) AS n
+            WHERE EXISTS (
+                SELECT FROM answers AS a
+                WHERE a.caller = callers[n] AND a.tool = tools[n] AND a.request_id = request_ids[n] OFFSET 0
+            )
+        );
+        FOR n IN 1 .. cardinality(answered) LOOP
+            expected[answered[n]] := -1;
+        END LOOP;
     END IF;
-    IF 'write_issues' = ANY (tables) THEN
-        PERFORM pg_temp.write_issues(pg_temp.rows_of('write_issues', tables, rows));
+    SELECT a.last, a.heads, a.fits INTO last, heads, fits FROM pg_temp.append(
+        streams, expected, chains, steps, types, data, actors, correlations, causations, times
+    ) AS a;
+    IF NOT fits THEN
+        RETURN;
+    END IF;
+    IF cardinality(issues) > 0 THEN
+        UPDATE issues AS i SET
+            version = versions[n], repository = names[n], title = titles[n], status = statuses[n],
+            priority = priorities[n], base = bases[n], pull_number = pulls[n], pull_head = pull_heads[n],
+            holder = holders[n], fence = fences[n], attempt = attempts[n], updated_at = now(), data = states[n]::jsonb
+        FROM generate_series(1, cardinality(issues)) AS n WHERE i.stream = issues[n];
+        GET DIAGNOSTICS found_rows = ROW_COUNT;
+        IF found_rows < cardinality(issues) THEN
+            INSERT INTO issues (
+                stream, version, repository_id, repository, number, title, status, priority, base, pull_number,
+                pull_head, holder, fence, attempt, data
+            )
+            SELECT issues[n], versions[n], repositories[n], names[n], numbers[n], titles[n], statuses[n], priorities[n],
+                   bases[n], pulls[n], pull_heads[n], holders[n], fences[n], attempts[n], states[n]::jsonb
+            FROM generate_series(1, cardinality(issues)) AS n
+            ON CONFLICT (stream) DO NOTHING;
+        END IF;
+    END IF;
+    IF cardinality(withdrawn) > 0 THEN
+        DELETE FROM offers AS o WHERE o.stream = ANY (withdrawn);
+    END IF;
+    IF offers IS NOT NULL THEN
+        INSERT INTO offers AS o (
+            stream, repository_id, repository, number, priority, fence, attempt, kind, role, stack, excluded,
+            preferred, avoided, only_for, created_at
+        )
+        SELECT r.*, i.created_at
+        FROM jsonb_to_recordset(offers::jsonb) AS r(
+            stream text, repository_id bigint, repository text, number int, priority smallint, fence int, attempt int,
+            kind text, role text, stack text, excluded text[], preferred text, avoided text[], only_for text
+        )
+        CROSS JOIN LATERAL (SELECT * FROM issues WHERE issues.stream = r.stream OFFSET 0) AS i
+        ON CONFLICT (stream) DO UPDATE SET
+            repository = excluded.repository, priority = excluded.priority, fence = excluded.fence,
+            attempt = excluded.attempt, kind = excluded.kind, role = excluded.role, stack = excluded.stack,
+            excluded = excluded.excluded, preferred = excluded.preferred, avoided = excluded.avoided,
+            only_for = excluded.only_for,
+            offered_at = CASE WHEN excluded.kind = o.kind THEN o.offered_at ELSE excluded.offered_at END;
+    END IF;
+    IF cardinality(over) > 0 THEN
+        DELETE FROM in_work AS w USING generate_series(1, cardinality(over)) AS n
+        WHERE w.repository_id = over_in[n] AND w.stream = over[n];
+    END IF;
+    IF cardinality(begun) > 0 THEN
+        INSERT INTO in_work (repository_id, stream)
+        SELECT begun_in[n], begun[n] FROM generate_series(1, cardinality(begun)) AS n
+        ON CONFLICT DO NOTHING;
     END IF;
     IF cardinality(ended) > 0 THEN
-        DELETE FROM claims WHERE stream = ANY (ended);
+        DELETE FROM claims AS c WHERE c.stream = ANY (ended);
     END IF;
-    IF 'open_claims' = ANY (tables) THEN
-        PERFORM pg_temp.open_claims(pg_temp.rows_of('open_claims', tables, rows), lease);
+    IF claimed IS NOT NULL THEN
+        INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
+        SELECT c.*, now() + make_interval(secs => lease)
+        FROM jsonb_to_recordset(claimed::jsonb) AS c(
+            stream text, fence int, agent text, instance text, boot text, kind text, run text
+        );
     END IF;
-    IF 'write_effects' = ANY (tables) THEN
-        PERFORM pg_temp.write_effects(pg_temp.rows_of('write_effects', tables, rows));
+    IF cardinality(keys) > 0 THEN
+        WITH written AS (
+            INSERT INTO effects AS e (key, stream, lane, kind, data, due_at)
+            SELECT keys[n], effect_streams[n], lanes[n], kinds[n], effects[n]::jsonb,
+                   now() + make_interval(secs => delays[n])
+            FROM generate_series(1, cardinality(keys)) AS n
+            ON CONFLICT (key) DO NOTHING
+            RETURNING e.lane, e.due_at
+        )
+        INSERT INTO lanes AS l (lane, due_at)
+        SELECT w.lane, min(w.due_at) FROM written AS w GROUP BY w.lane ORDER BY w.lane
+        ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane;  -- waits for who is about to drop it
     END IF;
-    IF 'write_answers' = ANY (tables) THEN
-        PERFORM pg_temp.write_answers(pg_temp.rows_of('write_answers', tables, rows));
+    IF cardinality(requests) > 0 THEN
+        INSERT INTO answers (caller, tool, request_id, arguments, answer)
+        SELECT callers[n], tools[n], request_ids[n], arguments[n], answered_with[n]::jsonb
+        FROM generate_series(1, cardinality(requests)) AS n;
     END IF;
 END
 $function$;
-CREATE OR REPLACE FUNCTION pg_temp.rows_of(kind text, tables text[], rows text[]) RETURNS text
-LANGUAGE plpgsql AS $function$
-BEGIN
-    RETURN '[' || (
-        SELECT string_agg(r, ',' ORDER BY n) FROM unnest(tables, rows) WITH ORDINALITY AS b(t, r, n) WHERE t = kind
-    ) || ']';
-END
-$function$
 
 -- :name append_with
--- Writes the events as `append` does, and the rows of the chains that were written.
-SELECT last, heads, written
+-- Writes the events as `append` does, and the rows beside them.
+SELECT last, heads, fits, answered
 FROM pg_temp.append_with(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46
 )
-
--- :name write_issues
--- Projects the issues that the batch changed; an offer keeps its age while its kind stays the same.
-INSERT INTO issues AS i (
-    stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
-    holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-    fence, attempt, in_work, offered_at, data
-)
-SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head,
-       holder, offer_kind, offer_role, offer_stack, offer_excluded, offer_preferred, offer_avoided, offer_only,
-       fence, attempt, in_work, CASE WHEN offer_kind IS NOT NULL THEN now() END, data
-FROM jsonb_to_recordset($1::jsonb) AS r(
-    stream text, version int, repository_id bigint, repository text, number int, title text, status text,
-    priority smallint, base text, pull_number int, pull_head text, holder text, offer_kind text, offer_role text,
-    offer_stack text, offer_excluded text[], offer_preferred text, offer_avoided text[], offer_only text, fence int,
-    attempt int, in_work boolean, data jsonb
-)
-ON CONFLICT (stream) DO UPDATE SET
-    version = excluded.version, repository = excluded.repository, title = excluded.title, status = excluded.status,
-    priority = excluded.priority, base = excluded.base, pull_number = excluded.pull_number,
-    pull_head = excluded.pull_head, holder = excluded.holder, offer_kind = excluded.offer_kind,
-    offer_role = excluded.offer_role, offer_stack = excluded.offer_stack, offer_excluded = excluded.offer_excluded,
-    offer_preferred = excluded.offer_preferred, offer_avoided = excluded.offer_avoided,
-    offer_only = excluded.offer_only, fence = excluded.fence, attempt = excluded.attempt,
-    in_work = excluded.in_work,
-    offered_at = CASE WHEN excluded.offer_kind = i.offer_kind THEN i.offered_at ELSE excluded.offered_at END,
-    updated_at = now(), data = excluded.data
-
--- :name open_claims
--- Opens the claims of the new holders.
-INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
-SELECT stream, fence, agent, instance, boot, kind, run, now() + make_interval(secs => $2)
-FROM jsonb_to_recordset($1::jsonb) AS c(
-    stream text, fence int, agent text, instance text, boot text, kind text, run text
-)
-
--- :name write_effects
--- Queues what has to be done in the world; a lane that was empty is due with its first effect.
-WITH written AS (
-    INSERT INTO effects (key, stream, lane, kind, data, due_at)
-    SELECT key, stream, lane, kind, data, now() + make_interval(secs => delay)
-    FROM jsonb_to_recordset($1::jsonb) AS e(
-        key text, stream text, lane text, kind text, data jsonb, delay float8
-    )
-    ON CONFLICT (key) DO NOTHING
-    RETURNING lane, due_at
-)
-INSERT INTO lanes (lane, due_at) SELECT lane, min(due_at) FROM written GROUP BY lane ORDER BY lane
-ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane  -- waits for who is about to drop it
 
 -- :name write_pauses
 -- Pauses what `scope` names; a pause that lasts longer takes a shorter one's place, and one that stops running work

@@ -247,8 +247,11 @@ class Store:
 
     def _announce(self, batch: Batch, claims: bool = False) -> None:
         written = [placed for placed in batch.placed if placed.chain.written]
+        offers = any(placed.rows.offer for placed in written)
+        if offers or batch.pauses:
+            self._dealer.look_again()
         self._topics |= {EVENTS} if written or claims else set()
-        self._topics |= {ASSIGNMENTS} if any(placed.rows.offers for placed in written) else set()
+        self._topics |= {ASSIGNMENTS} if offers else set()
         self._topics |= {EFFECTS} if any(placed.rows.effects for placed in written) else set()
         if self._topics:
             self._to_announce.set()

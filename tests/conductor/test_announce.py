@@ -263,10 +263,10 @@ async def test_the_announced_work_is_what_a_claimer_would_be_offered(
 ) -> None:
     issues = [await approve(stack=stack) for stack in ("python", "node", "", "python", "rust")]
     for statement, value in (
-        ("UPDATE issues SET offer_preferred = $2 WHERE stream = $1", "dev-e"),
-        ("UPDATE issues SET offer_avoided = ARRAY[$2] WHERE stream = $1", "dev-e-node"),
-        ("UPDATE issues SET offer_excluded = ARRAY[$2] WHERE stream = $1", "dev-e"),
-        ("UPDATE issues SET offer_only = $2 WHERE stream = $1", "dev-e-python"),
+        ("UPDATE offers SET preferred = $2 WHERE stream = $1", "dev-e"),
+        ("UPDATE offers SET avoided = ARRAY[$2] WHERE stream = $1", "dev-e-node"),
+        ("UPDATE offers SET excluded = ARRAY[$2] WHERE stream = $1", "dev-e"),
+        ("UPDATE offers SET only_for = $2 WHERE stream = $1", "dev-e-python"),
     ):
         await pool.execute(statement, issues.pop().stream, value)
     await pool.execute(PAUSE, "agent:dev-e-node")
@@ -300,7 +300,7 @@ async def test_a_preference_ends_and_the_others_are_told(
     store: Store, said: Said, pool: Pool, approve: Approve
 ) -> None:
     issue = await approve()
-    await pool.execute("UPDATE issues SET offer_preferred = 'dev-e'")
+    await pool.execute("UPDATE offers SET preferred = 'dev-e'")
     announcer = Announcer(store, said.valkey, CATALOGUE)
     await announcer.publish()
     assert (await said.issues("dev-e"), await said.issues("dev-e-python")) == ([issue.key], [])
@@ -326,9 +326,8 @@ async def test_commits_are_announced_by_themselves_and_a_flush_is_repaired(
 
 async def test_thousands_of_assignments_are_one_publish(announcer: Announcer, said: Said, pool: Pool) -> None:
     await pool.execute(
-        "INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base,"
-        " offer_kind, offer_role, offered_at, data)"
-        " SELECT 'issue-77-' || n, 1, 77, 'acme/tally', n, '', 'queued', 2, 'main', 'implement', 'dev', now(), '{}'"
+        "INSERT INTO offers (stream, repository_id, repository, number, priority, kind, role)"
+        " SELECT 'issue-77-' || n, 77, 'acme/tally', n, 2, 'implement', 'dev'"
         " FROM generate_series(1, 2500) n"
     )
     await announcer.publish()

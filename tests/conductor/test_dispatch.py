@@ -232,7 +232,7 @@ class TestWork:
         issue = await taken(desk, caller())
         await handle(store, issue.stream, c.ReportStuck(**h.held(issue), reason="cannot"), "dev-e")
         assert await desk.take(caller()) is None
-        await pool.execute("UPDATE issues SET offered_at = now() - interval '11 minutes'")
+        await pool.execute("UPDATE offers SET offered_at = now() - interval '11 minutes'")
         assert await desk.take(caller()), "where the other does not come, the same agent tries again"
 
     async def test_that_nobody_else_can_do_goes_back_to_the_same_agent(

@@ -32,10 +32,14 @@ from tests.conductor.samples import observed
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = 3
 OFFERS_OF_A_DAY = """
-    INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base, offer_kind,
-                        offer_role, data)
-    SELECT 'issue-' || n, 1, n / 40, 'acme/tally-' || n / 40, n, 'x', 'queued', 2, 'main', 'implement', 'dev', '{}'
-    FROM generate_series(1, $1::int) AS n
+    WITH made AS (
+        INSERT INTO issues (stream, version, repository_id, repository, number, title, status, priority, base, data)
+        SELECT 'issue-' || n, 1, n / 40, 'acme/tally-' || n / 40, n, 'x', 'queued', 2, 'main', '{}'
+        FROM generate_series(1, $1::int) AS n
+        RETURNING *
+    )
+    INSERT INTO offers (stream, repository_id, repository, number, priority, kind, role)
+    SELECT stream, repository_id, repository, number, priority, 'implement', 'dev' FROM made
 """
 _names = count(1)
 
@@ -138,12 +142,13 @@ async def test_as_many_offers_are_read_as_are_asked_for_however_many_there_are(p
     for known in (False, True):
         if known:
             await pool.execute("ANALYZE issues")
+            await pool.execute("ANALYZE offers")
         for prepare in (f"{SQL['define_append']};{OFFERS['define']}", OFFERS["in_order"]):
             async with pool.acquire() as connection, connection.transaction():
                 await connection.execute(prepare)
                 plan = await plan_of(connection, OFFERS["look"], 10)
-            assert re.search(r"Index Scan using issues_offered .*actual time=\S+ rows=10.00", plan)
-            assert "using issues_in_work" in plan
+            assert re.search(r"Index Scan using offers_in_order .*actual time=\S+ rows=10.00", plan)
+            assert "using in_work_pkey" in plan
             assert "Seq Scan" not in plan
 
 
@@ -152,8 +157,8 @@ async def test_an_issue_that_is_asked_for_by_name_is_found_by_its_key(pool: Pool
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"{SQL['define_append']};{OFFERS['define']}")
         plan = await plan_of(connection, LOOK_AT_ONE, 10, stream="issue-600")
-    assert re.search(r"Index Scan using issues_pkey on issues .*actual time=\S+ rows=1.00", plan)
-    assert "issues_offered" not in plan
+    assert re.search(r"Index Scan using offers_pkey on offers .*actual time=\S+ rows=1.00", plan)
+    assert "offers_in_order" not in plan
 
 
 async def plan_of(connection: Connection, query: str, want: int, stream: str | None = None) -> str:

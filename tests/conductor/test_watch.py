@@ -25,7 +25,7 @@ from tests.conductor.samples import NEXT_HEAD
 HEAD = "d" * 40
 REST = "UPDATE issues SET updated_at = now() - $1 * interval '1 minute'"
 STEP = "UPDATE claims SET step_at = now() - $1 * interval '1 minute'"
-OFFERED = "UPDATE issues SET offered_at = now() - $1 * interval '1 minute'"
+OFFERED = "UPDATE offers SET offered_at = now() - $1 * interval '1 minute'"
 
 
 class Scene:
