@@ -19,7 +19,8 @@ CREATE INDEX events_failures ON events (recorded_at) WHERE type IN ('AGENT_STUCK
 
 -- Inline projection: one row an issue, written in the append's transaction. `data` is the folded state, without what is
 -- as it is by default; the columns beside it are looked up. An everyday change touches no index, and stays in its page:
--- lists are kept in order by the hour, and what they are about has columns that seldom change.
+-- lists are kept in order by the hour, and what they are about has columns that seldom change: `merging` is a status of
+-- the train, `waits_for` what blocks. Generated columns would cost each statement more than the row.
 CREATE TABLE issues (
     stream         text PRIMARY KEY,
     version        int NOT NULL,
@@ -37,9 +38,9 @@ CREATE TABLE issues (
     attempt        int NOT NULL DEFAULT 1,
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
-    updated_hour   timestamp GENERATED ALWAYS AS (date_trunc('hour', updated_at AT TIME ZONE 'UTC')) STORED,
-    merging        boolean GENERATED ALWAYS AS (status IN ('ready_to_merge', 'merging')) STORED,
-    waits_for      jsonb GENERATED ALWAYS AS (CASE WHEN status = 'blocked' THEN data->'blocked'->'by' END) STORED,
+    updated_hour   timestamptz NOT NULL DEFAULT date_trunc('hour', now()),
+    merging        boolean NOT NULL DEFAULT false,
+    waits_for      jsonb,
     data           jsonb NOT NULL,
     UNIQUE (repository_id, number)
 ) WITH (fillfactor = 50);

@@ -108,8 +108,7 @@ class Batch:
             if self.plain:
                 done = await connection.fetchrow(SQL["append"], *arguments)
             else:
-                arguments += [*self._requests(), *_beside(placed), lease_seconds]
-                done = await connection.fetchrow(SQL["append_with"], *arguments)
+                done = await connection.fetchrow(SQL["append_with"], *arguments, *_beside(placed), lease_seconds)
             going = self._settle(going, done)
 
     async def write_pauses(self, connection: Connection) -> None:
@@ -124,14 +123,6 @@ class Batch:
             await connection.execute(SQL["write_pauses"], f"[{b','.join(begun).decode()}]")
         if ended := [scope for scope, e in pauses.items() if isinstance(e, RigResumed)]:
             await connection.execute(SQL["end_pauses"], ended)
-
-    def _requests(self) -> list[Any]:
-        rows = [
-            (p.chain.number, a.caller, a.tool, a.request_id, a.arguments, encode(a.answer).decode())
-            for p in self.placed
-            if p.chain.number and (a := p.append.answer)
-        ]
-        return _columns(rows, 6)
 
     def _settle(self, going: list[Chain], done: asyncpg.Record | None) -> list[Chain]:
         """Note what the database said; what is to be tried again."""
@@ -179,37 +170,33 @@ async def locked(connection: Connection) -> AsyncGenerator[None]:
     await connection.execute("COMMIT")
 
 
-def _events(chains: list[Chain], placed: list[Placed]) -> list[Any]:
-    rows = [(p.chain.number, p.after + n, *event) for p in placed for n, event in enumerate(p.rows.events, start=1)]
-    return [[link.stream for link in chains], [link.expected for link in chains], *_columns(rows, 8)]
+def _events(chains: list[Chain], placed: list[Placed]) -> list[list[tuple[Any, ...]]]:
+    events = [
+        (p.chain.number, p.after + n, p.append.stream, *event)
+        for p in placed
+        for n, event in enumerate(p.rows.events, start=1)
+    ]
+    return [[(link.stream, link.expected) for link in chains], events]
 
 
 def _beside(placed: list[Placed]) -> list[Any]:
     """The rows beside the events; what a stream has one of is as its last append leaves it."""
+    answers = [(p.chain.number, *p.rows.answer) for p in placed if p.rows.answer]
     issues = {p.append.stream: p.rows.issue for p in placed if p.rows.issue}
     offers = {p.append.stream: p.rows.offer for p in placed if p.rows.offer is not None}
-    busy = {p.rows.issue[2::-2]: p.rows.in_work for p in placed if p.rows.issue and p.rows.in_work is not None}
+    work = {p.append.stream: p.rows.work for p in placed if p.rows.work}
     claims = {p.append.stream: p.rows.claim for p in placed if p.rows.claim is not None}
-    effects = [effect for p in placed for effect in p.rows.effects]
     return [
-        *_columns(list(issues.values()), 15),
-        *_columns(effects, 6),
-        _recordset(offers),
+        answers,
+        list(issues.values()),
+        [row for row in offers.values() if row],
         [stream for stream, row in offers.items() if not row],
-        *_columns([issue for issue, begins in busy.items() if begins], 2),
-        *_columns([issue for issue, begins in busy.items() if not begins], 2),
-        _recordset(claims),
+        [(repository, stream) for stream, (repository, begins) in work.items() if begins],
+        [(repository, stream) for stream, (repository, begins) in work.items() if not begins],
+        [row for row in claims.values() if row],
         list(claims),
+        [effect for p in placed for effect in p.rows.effects],
     ]
-
-
-def _recordset(rows: dict[str, bytes]) -> str | None:
-    some = [row for row in rows.values() if row]
-    return f"[{b','.join(some).decode()}]" if some else None
-
-
-def _columns(rows: list[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
-    return list(zip(*rows, strict=True)) or [()] * count
 
 
 def _request(answer: Answer) -> Request:

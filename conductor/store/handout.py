@@ -210,8 +210,7 @@ class Round:
     async def write(self, connection: Connection, lease_seconds: float) -> None:
         """Write what was chosen; who comes too late has no outcome."""
         if self._rows:
-            columns = zip(*self._rows, strict=True)
-            given = await connection.fetchval(SQL["claim"], *columns, self.open_issues, self.now, lease_seconds)
+            given = await connection.fetchval(SQL["claim"], self._rows, self.open_issues, self.now, lease_seconds)
             gifts = list(self.gifts.items())
             self.outcomes |= [gifts[n - 1] for n in given]
         if self.moved:
@@ -225,8 +224,9 @@ def _row(work: Work, event: Event, before: Issue, after: Issue, holder: Holder) 
     return (
         work.stream,
         work.version,
-        None if work.room is None else work.repository_id,
-        work.repository_id if in_work(after) and not in_work(before) else None,
+        work.repository_id,
+        work.room is not None,
+        in_work(after) and not in_work(before),
         event.type,
         encode(event).decode(),
         after.key,

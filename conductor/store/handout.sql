@@ -1,72 +1,72 @@
 -- :name define
 -- The function that writes claims, for the writer's connection: each is one event on one stream. What the offers were
 -- chosen by is looked at again, for it was read before the lock: the stream's end, pauses, what the claimer holds, and
--- room in the repositories that `counted` names, of whose issues `most` may be in work. `beginning` are the repositories
--- of issues that begin to be in work. What still holds is written: `given` says which.
+-- room in the repository if it counts (`counted`), of whose issues `most` may be in work. `begins` where the issue is
+-- in work from now on. What still holds is written: `given` says which. One statement, for each costs a batch of its own.
 -- Offers have to be read in the order of their index, as far as somebody asks for them. Nothing else tells a planner
 -- that has not seen the table yet, and would rather sort all of them.
 SET enable_bitmapscan = off;
 SET enable_sort = off;
-CREATE OR REPLACE FUNCTION pg_temp.claim(
-    streams text[], versions int[], counted bigint[], beginning bigint[], types text[], events text[], keys text[],
-    statuses text[], fences int[], agents text[], instances text[], boots text[], kinds text[], runs text[],
-    states text[], most int, at timestamptz, lease float8, OUT given int[]
+CREATE TYPE pg_temp.gift AS (
+    stream text, version int, repository_id bigint, counted boolean, begins boolean, type text, event text, key text,
+    status text, fence int, agent text, instance text, boot text, kind text, run text, state text
+);
+CREATE FUNCTION pg_temp.claim(
+    gifts pg_temp.gift[], most int, at timestamptz, lease float8, OUT given int[]
 ) LANGUAGE plpgsql AS $function$
-DECLARE
-    last bigint;
-    paused boolean;
-    full_up bigint[];
 BEGIN
     PERFORM pg_advisory_xact_lock(7237002);
-    SELECT (SELECT e.position FROM events AS e ORDER BY e.position DESC LIMIT 1),
-           EXISTS (SELECT FROM pauses),
-           ARRAY(
-               SELECT r FROM unnest(counted) AS r GROUP BY r
-               HAVING count(*) + (SELECT count(*) FROM in_work AS w WHERE w.repository_id = r) > most
-           )
-    INTO last, paused, full_up;
-    given := ARRAY(
-        SELECT n FROM generate_series(1, cardinality(streams)) AS n
-        WHERE versions[n] = (
-            SELECT e.version FROM events AS e WHERE e.stream = streams[n] AND e.version >= versions[n]
+    WITH crowded AS MATERIALIZED (
+        SELECT g.repository_id FROM unnest(gifts) AS g WHERE g.counted GROUP BY g.repository_id
+        HAVING count(*) + (SELECT count(*) FROM in_work AS w WHERE w.repository_id = g.repository_id) > most
+    ), kept AS MATERIALIZED (
+        SELECT g.*, row_number() OVER () AS place
+        FROM unnest(gifts) WITH ORDINALITY AS g(
+            stream, version, repository_id, counted, begins, type, event, key, status, fence, agent, instance, boot,
+            kind, run, state, n
+        )
+        WHERE g.version = (
+            SELECT e.version FROM events AS e WHERE e.stream = g.stream AND e.version >= g.version
             ORDER BY e.version DESC LIMIT 1
         )
           AND (
               SELECT true FROM claims AS h  -- no EXISTS, for which all claims would be hashed
-              WHERE h.agent = agents[n] AND h.instance = instances[n]
+              WHERE h.agent = g.agent AND h.instance = g.instance
           ) IS NULL
-          AND NOT coalesce(counted[n] = ANY (full_up), false)
-          AND NOT (paused AND EXISTS (
+          AND NOT (g.counted AND EXISTS (SELECT FROM crowded AS c WHERE c.repository_id = g.repository_id))
+          AND NOT (EXISTS (SELECT FROM pauses) AND EXISTS (
               SELECT FROM pauses
-              WHERE scope IN ('rig', 'budget', lower(split_part(keys[n], '#', 1)), 'agent:' || lower(agents[n]),
-                              'budget:' || lower(agents[n]))
+              WHERE scope IN ('rig', 'budget', lower(split_part(g.key, '#', 1)), 'agent:' || lower(g.agent),
+                              'budget:' || lower(g.agent))
           ))
-    );
-    IF given = '{}' THEN
-        RETURN;
-    END IF;
-    INSERT INTO events (position, stream, version, type, data, actor, correlation, occurred_at)
-    SELECT last + place, streams[n], versions[n] + 1, types[n], events[n]::jsonb, agents[n], keys[n], at
-    FROM unnest(given) WITH ORDINALITY AS g(n, place);
-    UPDATE issues AS i SET
-        version = versions[n] + 1, status = statuses[n], holder = agents[n], fence = fences[n], updated_at = now(),
-        data = states[n]::jsonb
-    FROM unnest(given) AS g(n) WHERE i.stream = streams[n];
-    DELETE FROM offers AS o USING unnest(given) AS g(n) WHERE o.stream = streams[n];
-    INSERT INTO in_work (repository_id, stream)
-    SELECT beginning[n], streams[n] FROM unnest(given) AS g(n) WHERE beginning[n] IS NOT NULL
-    ON CONFLICT DO NOTHING;
-    INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
-    SELECT streams[n], fences[n], agents[n], instances[n], boots[n], kinds[n], runs[n],
-           now() + make_interval(secs => lease)
-    FROM unnest(given) AS g(n);
+    ), written AS (
+        INSERT INTO events (position, stream, version, type, data, actor, correlation, occurred_at)
+        SELECT (SELECT e.position FROM events AS e ORDER BY e.position DESC LIMIT 1) + k.place, k.stream, k.version + 1,
+               k.type, k.event::jsonb, k.agent, k.key, at
+        FROM kept AS k
+    ), moved AS (
+        UPDATE issues AS i SET
+            version = k.version + 1, status = k.status, holder = k.agent, fence = k.fence, updated_at = now(),
+            updated_hour = date_trunc('hour', now()), data = k.state::jsonb
+        FROM kept AS k WHERE i.stream = k.stream
+    ), withdrawn AS (
+        DELETE FROM offers AS o USING kept AS k WHERE o.stream = k.stream
+    ), begun AS (
+        INSERT INTO in_work (repository_id, stream)
+        SELECT k.repository_id, k.stream FROM kept AS k WHERE k.begins
+        ON CONFLICT DO NOTHING
+    ), held AS (
+        INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
+        SELECT k.stream, k.fence, k.agent, k.instance, k.boot, k.kind, k.run, now() + make_interval(secs => lease)
+        FROM kept AS k
+    )
+    SELECT coalesce(array_agg(k.n), '{}') INTO given FROM kept AS k;
 END
 $function$
 
 -- :name claim
 -- Writes those claims that still hold; says which, counted from one.
-SELECT given
-FROM pg_temp.claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+SELECT given FROM pg_temp.claim($1, $2, $3, $4)
 
 -- :name in_order
 -- The same for the look of another connection, in its transaction.

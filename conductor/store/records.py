@@ -79,17 +79,18 @@ class Rows(msgspec.Struct, frozen=True):
         events: Type, data, actor, correlation, causation and time of each.
         issue: The projection's row.
         offer: The row of the work that waits now; empty where none does any more, None where nothing changes.
-        in_work: Whether the issue counts against its repository's limit from now on; None where nothing changes.
+        work: The issue's repository, and whether it counts against its limit from now on; None where nothing changes.
         beside: Whether there is more to write than events.
         claim: The row of the new holder's claim; empty where the claim only ends, None where nobody's changes.
     """
 
     events: list[tuple[Any, ...]]
     issue: tuple[Any, ...] | None = None
-    offer: bytes | None = None
-    in_work: bool | None = None
-    claim: bytes | None = None
+    offer: tuple[Any, ...] | None = None
+    work: tuple[int, bool] | None = None
+    claim: tuple[Any, ...] | None = None
     effects: Sequence[tuple[Any, ...]] = ()
+    answer: tuple[Any, ...] | None = None
     pauses: Sequence[RigPaused | RigResumed] = ()
     beside: bool = True
 
@@ -131,13 +132,14 @@ def rows_of(append: Append) -> Rows:
     """
     try:
         events = [(event.type, encode(event).decode(), *_shared(append)) for event in append.events]
+        answer = _answer(append.answer) if append.answer else None
         pauses = [event for event in append.events if isinstance(event, RigPaused | RigResumed)]
         if append.after is None or append.expected is None:
-            return Rows(events, pauses=pauses, beside=append.answer is not None or bool(pauses))
+            return Rows(events, answer=answer, pauses=pauses, beside=answer is not None or bool(pauses))
         row = issue_row(append.after, append.expected + len(append.events))
         issue = *row.values(), encode(append.after).decode()
         effects = _effects(append, append.after, append.expected)
-        return Rows(events, issue, *_work(append.before, append.after), _claim(append), effects, pauses)
+        return Rows(events, issue, *_work(append.before, append.after), _claim(append), effects, answer, pauses)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"The event holds half a character ({error}).") from error
 
@@ -190,20 +192,22 @@ def offer_row(issue: Issue) -> dict[str, Any] | None:
     }
 
 
-def _work(before: Issue | None, after: Issue) -> tuple[bytes | None, bool | None]:
+def _answer(answer: Answer) -> tuple[Any, ...]:
+    return answer.caller, answer.tool, answer.request_id, answer.arguments, encode(answer.answer).decode()
+
+
+def _work(before: Issue | None, after: Issue) -> tuple[tuple[Any, ...] | None, tuple[int, bool] | None]:
     """What changes of the work that waits, and of whether the issue is in work; all of it, if `before` is unknown."""
     row, busy = offer_row(after), in_work(after)
-    if before is None:
-        return encode(row) if row else b"", busy
-    changed = None if row == offer_row(before) else encode(row) if row else b""
-    return changed, None if busy == in_work(before) else busy
+    offer = None if before and row == offer_row(before) else tuple(row.values()) if row else ()
+    return offer, None if before and busy == in_work(before) else (after.repository_id, busy)
 
 
-def _claim(append: Append) -> bytes | None:
+def _claim(append: Append) -> tuple[Any, ...] | None:
     if append.after is None or append.before is None or append.before.holder == append.after.holder:
         return None
     holder = append.after.holder
-    return encode({"stream": append.stream, **msgspec.to_builtins(holder)}) if holder else b""
+    return (append.stream, *msgspec.structs.astuple(holder)) if holder else ()
 
 
 def _effects(append: Append, after: Issue, version: int) -> list[tuple[Any, ...]]:

@@ -32,7 +32,8 @@ SELECT pg_advisory_xact_lock(7237004)
 
 -- :name stage
 -- A place beside the projection for the new one.
-CREATE TEMP TABLE staged (LIKE issues, offer jsonb, in_work boolean, PRIMARY KEY (stream)) ON COMMIT DROP
+CREATE TEMP TABLE staged (LIKE issues, offer jsonb, in_work boolean, PRIMARY KEY (stream)) ON COMMIT DROP;
+ALTER TABLE staged ALTER updated_hour DROP NOT NULL, ALTER merging DROP NOT NULL
 
 -- :name stage_issues
 -- Writes rows of the new projection. Not `(f(…)).*`, which calls the function once for each column.
@@ -51,10 +52,11 @@ SELECT count(*) FROM staged
 DELETE FROM issues; DELETE FROM offers; DELETE FROM in_work;
 INSERT INTO issues (
     stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head, holder,
-    fence, attempt, created_at, updated_at, data
+    fence, attempt, created_at, updated_at, updated_hour, merging, waits_for, data
 )
 SELECT stream, version, repository_id, repository, number, title, status, priority, base, pull_number, pull_head, holder,
-       fence, attempt, created_at, updated_at, data
+       fence, attempt, created_at, updated_at, date_trunc('hour', updated_at), status IN ('ready_to_merge', 'merging'),
+       CASE WHEN status = 'blocked' THEN data->'blocked'->'by' END, data
 FROM staged;
 INSERT INTO offers SELECT o.* FROM staged CROSS JOIN LATERAL jsonb_populate_record(NULL::offers, offer) AS o
 WHERE offer IS NOT NULL;

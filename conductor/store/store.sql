@@ -9,117 +9,130 @@ SELECT pg_advisory_xact_lock(7237002)
 -- :name define_append
 -- The writer's function, for its connection alone, so that it never differs from the code. One call is one round
 -- trip; each statement in it sees what was committed when it starts, and so does the second what happened before the
--- lock. `streams` and `expected` are by chain, the rest by event, which is the `steps`-th of the chain that `chains`
--- says. Nothing is written unless all chains fit. Arrays are read by subscript, which is half the price of `unnest`.
--- Plans are made once, and for a log that has grown: while it is short, reading all of it would look cheap.
+-- lock. An event is the `step`-th of its chain. Nothing is written unless all chains fit. Rows come as arrays of rows,
+-- for an array of each column takes client and server more.
+-- Plans are made once, and for tables that have grown: while they are short, reading all of one would look cheap.
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;
-CREATE OR REPLACE FUNCTION pg_temp.append(
-    streams text[], expected int[], chains int[], steps int[], types text[], data text[], actors text[],
-    correlations text[], causations text[], times timestamptz[],
-    OUT last bigint, OUT heads int[], OUT fits boolean
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+DISCARD TEMP;
+CREATE TYPE pg_temp.new_chain AS (stream text, expected int);
+CREATE TYPE pg_temp.new_event AS (
+    chain int, step int, stream text, type text, data text, actor text, correlation text, causation text,
+    occurred_at timestamptz
+);
+CREATE FUNCTION pg_temp.append(
+    chains pg_temp.new_chain[], events pg_temp.new_event[], OUT last bigint, OUT heads int[], OUT fits boolean
 ) LANGUAGE plpgsql AS $function$
 BEGIN
     PERFORM pg_advisory_xact_lock(7237002);
     SELECT coalesce((SELECT e.position FROM events AS e ORDER BY e.position DESC LIMIT 1), 0),
-           array_agg(head), bool_and(coalesce(expected[n] = head, true))
+           array_agg(chain.head), bool_and(coalesce(chain.expected = chain.head, true))
     INTO last, heads, fits
     FROM (
-        SELECT n, coalesce(  -- from the expected version on, for an index page is read as far as its entries fit
-            (SELECT e.version FROM events AS e WHERE e.stream = streams[n] AND e.version >= coalesce(expected[n], 0)
+        SELECT c.expected, coalesce(  -- from the expected version on, for an index page is read as far as its entries fit
+            (SELECT e.version FROM events AS e WHERE e.stream = c.stream AND e.version >= coalesce(c.expected, 0)
              ORDER BY e.version DESC LIMIT 1),
-            (SELECT e.version FROM events AS e WHERE e.stream = streams[n] AND expected[n] > 0
+            (SELECT e.version FROM events AS e WHERE e.stream = c.stream AND c.expected > 0
              ORDER BY e.version DESC LIMIT 1),
             0
         ) AS head
-        FROM generate_series(1, cardinality(streams)) AS n
+        FROM unnest(chains) AS c
         OFFSET 0  -- so that each is looked up once
     ) AS chain;
     IF fits THEN
         INSERT INTO events (position, stream, version, type, data, actor, correlation, causation, occurred_at)
-        SELECT last + n, streams[chains[n]], heads[chains[n]] + steps[n], types[n], data[n]::jsonb,
-               actors[n], correlations[n], causations[n], times[n]
-        FROM generate_series(1, cardinality(chains)) AS n;
+        SELECT last + n, e.stream, heads[e.chain] + e.step, e.type, e.data::jsonb, e.actor, e.correlation, e.causation,
+               e.occurred_at
+        FROM unnest(events) WITH ORDINALITY
+            AS e(chain, step, stream, type, data, actor, correlation, causation, occurred_at, n);
     END IF;
 END
 $function$
 
 -- :name append
 -- Writes the events if all streams are as expected; says where they ended, and where the log did.
-SELECT last, heads, fits, '{}'::int[] AS answered FROM pg_temp.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT last, heads, fits, '{}'::int[] AS answered FROM pg_temp.append($1, $2)
 
 -- :name define_append_with
 -- The same with the rows beside the events, still in one round trip; not if a request was answered before, either.
--- After the events come requests and their answers, issues, effects, and what changes of offers, of which issues
--- are in work, and of claims. An issue's row is nearly always there. An offer keeps its age while its kind stays the
--- same. A lane that was empty is due with its first effect.
-CREATE OR REPLACE FUNCTION pg_temp.append_with(
-    streams text[], expected int[], chains int[], steps int[], types text[], data text[], actors text[],
-    correlations text[], causations text[], times timestamptz[],
-    requests int[], callers text[], tools text[], request_ids text[], arguments text[], answered_with text[],
-    issues text[], versions int[], repositories bigint[], names text[], numbers int[], titles text[],
-    statuses text[], priorities smallint[], bases text[], pulls int[], pull_heads text[], holders text[], fences int[],
-    attempts int[], states text[],
-    keys text[], effect_streams text[], lanes text[], kinds text[], effects text[], delays float8[],
-    offers text, withdrawn text[], begun_in bigint[], begun text[], over_in bigint[], over text[],
-    claimed text, ended text[], lease float8,
+-- An issue's row is nearly always there already. An offer keeps its age while its kind stays the same. `begun` and `over`
+-- are issues that are in work from now on, or no longer. A lane that was empty is due with its first effect.
+CREATE TYPE pg_temp.new_answer AS (
+    chain int, caller text, tool text, request_id text, arguments text, answer text
+);
+CREATE TYPE pg_temp.new_issue AS (
+    stream text, version int, repository_id bigint, repository text, number int, title text, status text,
+    priority smallint, base text, pull_number int, pull_head text, holder text, fence int, attempt int, data text
+);
+CREATE TYPE pg_temp.new_offer AS (
+    stream text, repository_id bigint, repository text, number int, priority smallint, fence int, attempt int,
+    kind text, role text, stack text, excluded text[], preferred text, avoided text[], only_for text
+);
+CREATE TYPE pg_temp.new_work AS (repository_id bigint, stream text);
+CREATE TYPE pg_temp.new_claim AS (
+    stream text, kind text, agent text, instance text, boot text, fence int, run text
+);
+CREATE TYPE pg_temp.new_effect AS (key text, stream text, lane text, kind text, data text, delay float8);
+CREATE FUNCTION pg_temp.append_with(
+    chains pg_temp.new_chain[], events pg_temp.new_event[], requests pg_temp.new_answer[], issues pg_temp.new_issue[],
+    offers pg_temp.new_offer[], withdrawn text[], begun pg_temp.new_work[], over pg_temp.new_work[],
+    claims pg_temp.new_claim[], ended text[], effects pg_temp.new_effect[], lease float8,
     OUT last bigint, OUT heads int[], OUT fits boolean, OUT answered int[]
 ) LANGUAGE plpgsql AS $function$
 DECLARE
-    found_rows int;
+    known int;
 BEGIN
     answered := '{}';
     IF cardinality(requests) > 0 THEN
         PERFORM pg_advisory_xact_lock(7237002);
         answered := ARRAY(
-            SELECT requests[n] FROM generate_series(1, cardinality(requests)) AS n
-            WHERE EXISTS (
-                SELECT FROM answers AS a
-                WHERE a.caller = callers[n] AND a.tool = tools[n] AND a.request_id = request_ids[n] OFFSET 0
-            )
+            SELECT r.chain FROM unnest(requests) AS r
+            JOIN answers AS a ON a.caller = r.caller AND a.tool = r.tool AND a.request_id = r.request_id
         );
-        FOR n IN 1 .. cardinality(answered) LOOP
-            expected[answered[n]] := -1;
-        END LOOP;
     END IF;
-    SELECT a.last, a.heads, a.fits INTO last, heads, fits FROM pg_temp.append(
-        streams, expected, chains, steps, types, data, actors, correlations, causations, times
-    ) AS a;
+    IF answered <> '{}' THEN
+        chains := ARRAY(
+            SELECT (c.stream, CASE WHEN n = ANY (answered) THEN -1 ELSE c.expected END)::pg_temp.new_chain
+            FROM unnest(chains) WITH ORDINALITY AS c(stream, expected, n)
+        );
+    END IF;
+    SELECT a.last, a.heads, a.fits INTO last, heads, fits FROM pg_temp.append(chains, events) AS a;
     IF NOT fits THEN
         RETURN;
     END IF;
     IF cardinality(issues) > 0 THEN
         UPDATE issues AS i SET
-            version = versions[n], repository = names[n], title = titles[n], status = statuses[n],
-            priority = priorities[n], base = bases[n], pull_number = pulls[n], pull_head = pull_heads[n],
-            holder = holders[n], fence = fences[n], attempt = attempts[n], updated_at = now(), data = states[n]::jsonb
-        FROM generate_series(1, cardinality(issues)) AS n WHERE i.stream = issues[n];
-        GET DIAGNOSTICS found_rows = ROW_COUNT;
-        IF found_rows < cardinality(issues) THEN
+            version = r.version, repository = r.repository, title = r.title, status = r.status, priority = r.priority,
+            base = r.base, pull_number = r.pull_number, pull_head = r.pull_head, holder = r.holder, fence = r.fence,
+            attempt = r.attempt, updated_at = now(), updated_hour = date_trunc('hour', now()),
+            merging = r.status IN ('ready_to_merge', 'merging'),
+            waits_for = CASE WHEN r.status = 'blocked' THEN r.data::jsonb->'blocked'->'by' END, data = r.data::jsonb
+        FROM unnest(issues) AS r WHERE i.stream = r.stream;
+        GET DIAGNOSTICS known = ROW_COUNT;
+        IF known < cardinality(issues) THEN
             INSERT INTO issues (
                 stream, version, repository_id, repository, number, title, status, priority, base, pull_number,
-                pull_head, holder, fence, attempt, data
+                pull_head, holder, fence, attempt, merging, waits_for, data
             )
-            SELECT issues[n], versions[n], repositories[n], names[n], numbers[n], titles[n], statuses[n], priorities[n],
-                   bases[n], pulls[n], pull_heads[n], holders[n], fences[n], attempts[n], states[n]::jsonb
-            FROM generate_series(1, cardinality(issues)) AS n
+            SELECT r.stream, r.version, r.repository_id, r.repository, r.number, r.title, r.status, r.priority, r.base,
+                   r.pull_number, r.pull_head, r.holder, r.fence, r.attempt,
+                   r.status IN ('ready_to_merge', 'merging'),
+                   CASE WHEN r.status = 'blocked' THEN r.data::jsonb->'blocked'->'by' END, r.data::jsonb
+            FROM unnest(issues) AS r
             ON CONFLICT (stream) DO NOTHING;
         END IF;
     END IF;
     IF cardinality(withdrawn) > 0 THEN
         DELETE FROM offers AS o WHERE o.stream = ANY (withdrawn);
     END IF;
-    IF offers IS NOT NULL THEN
+    IF cardinality(offers) > 0 THEN
         INSERT INTO offers AS o (
             stream, repository_id, repository, number, priority, fence, attempt, kind, role, stack, excluded,
             preferred, avoided, only_for, created_at
         )
-        SELECT r.*, i.created_at
-        FROM jsonb_to_recordset(offers::jsonb) AS r(
-            stream text, repository_id bigint, repository text, number int, priority smallint, fence int, attempt int,
-            kind text, role text, stack text, excluded text[], preferred text, avoided text[], only_for text
-        )
-        CROSS JOIN LATERAL (SELECT * FROM issues WHERE issues.stream = r.stream OFFSET 0) AS i
+        SELECT r.*, i.created_at FROM unnest(offers) AS r JOIN issues AS i USING (stream)
         ON CONFLICT (stream) DO UPDATE SET
             repository = excluded.repository, priority = excluded.priority, fence = excluded.fence,
             attempt = excluded.attempt, kind = excluded.kind, role = excluded.role, stack = excluded.stack,
@@ -128,30 +141,23 @@ BEGIN
             offered_at = CASE WHEN excluded.kind = o.kind THEN o.offered_at ELSE excluded.offered_at END;
     END IF;
     IF cardinality(over) > 0 THEN
-        DELETE FROM in_work AS w USING generate_series(1, cardinality(over)) AS n
-        WHERE w.repository_id = over_in[n] AND w.stream = over[n];
+        DELETE FROM in_work AS w USING unnest(over) AS r WHERE w.repository_id = r.repository_id AND w.stream = r.stream;
     END IF;
     IF cardinality(begun) > 0 THEN
-        INSERT INTO in_work (repository_id, stream)
-        SELECT begun_in[n], begun[n] FROM generate_series(1, cardinality(begun)) AS n
-        ON CONFLICT DO NOTHING;
+        INSERT INTO in_work SELECT * FROM unnest(begun) ON CONFLICT DO NOTHING;
     END IF;
     IF cardinality(ended) > 0 THEN
         DELETE FROM claims AS c WHERE c.stream = ANY (ended);
     END IF;
-    IF claimed IS NOT NULL THEN
-        INSERT INTO claims (stream, fence, agent, instance, boot, kind, run, lease_until)
-        SELECT c.*, now() + make_interval(secs => lease)
-        FROM jsonb_to_recordset(claimed::jsonb) AS c(
-            stream text, fence int, agent text, instance text, boot text, kind text, run text
-        );
+    IF cardinality(claims) > 0 THEN
+        INSERT INTO claims (stream, kind, agent, instance, boot, fence, run, lease_until)
+        SELECT r.*, now() + make_interval(secs => lease) FROM unnest(claims) AS r;
     END IF;
-    IF cardinality(keys) > 0 THEN
+    IF cardinality(effects) > 0 THEN
         WITH written AS (
             INSERT INTO effects AS e (key, stream, lane, kind, data, due_at)
-            SELECT keys[n], effect_streams[n], lanes[n], kinds[n], effects[n]::jsonb,
-                   now() + make_interval(secs => delays[n])
-            FROM generate_series(1, cardinality(keys)) AS n
+            SELECT r.key, r.stream, r.lane, r.kind, r.data::jsonb, now() + make_interval(secs => r.delay)
+            FROM unnest(effects) AS r
             ON CONFLICT (key) DO NOTHING
             RETURNING e.lane, e.due_at
         )
@@ -161,19 +167,28 @@ BEGIN
     END IF;
     IF cardinality(requests) > 0 THEN
         INSERT INTO answers (caller, tool, request_id, arguments, answer)
-        SELECT callers[n], tools[n], request_ids[n], arguments[n], answered_with[n]::jsonb
-        FROM generate_series(1, cardinality(requests)) AS n;
+        SELECT r.caller, r.tool, r.request_id, r.arguments, r.answer::jsonb FROM unnest(requests) AS r;
     END IF;
 END
-$function$;
+$function$
 
 -- :name append_with
 -- Writes the events as `append` does, and the rows beside them.
-SELECT last, heads, fits, answered
-FROM pg_temp.append_with(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46
+SELECT last, heads, fits, answered FROM pg_temp.append_with($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+
+-- :name write_effects
+-- Queues what has to be done in the world where no event is written, as the writer does.
+WITH written AS (
+    INSERT INTO effects (key, stream, lane, kind, data, due_at)
+    SELECT key, stream, lane, kind, data, now() + make_interval(secs => delay)
+    FROM jsonb_to_recordset($1::jsonb) AS e(
+        key text, stream text, lane text, kind text, data jsonb, delay float8
+    )
+    ON CONFLICT (key) DO NOTHING
+    RETURNING lane, due_at
 )
+INSERT INTO lanes (lane, due_at) SELECT lane, min(due_at) FROM written GROUP BY lane ORDER BY lane
+ON CONFLICT (lane) DO UPDATE SET lane = excluded.lane  -- waits for who is about to drop it
 
 -- :name write_pauses
 -- Pauses what `scope` names; a pause that lasts longer takes a shorter one's place, and one that stops running work
