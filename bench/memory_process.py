@@ -21,14 +21,16 @@ COUNT = 50
 
 
 async def work(url: str) -> None:
-    """What a server does in its first minutes."""
+    """What a server does in its first minutes, and in more repositories than it can hold."""
     [corpus] = own()
     async with open_pool(url) as pool, choose(MemorySettings.load(database_url=url)) as embedder:
         store = MemoryStore(pool, embedder)
         for text in list(corpus.memories.values())[:COUNT]:
             await store.write(Draft(content=text, author=AUTHOR, repo="bench/process"))
         for question in corpus.questions[:COUNT]:
-            await store.search(question.text, "bench/process")
+            for repo in ("bench/process", "bench/speed-0", "bench/speed-1", "bench/speed-2"):
+                await store.search(question.text, repo)
+                await store.searching.replicas.settled()
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ class Backfill:
             if vectors is None:
                 break
             async with database(), self._store.pool.acquire() as connection, connection.transaction():
+                counts = Counts()
                 for row, found in zip(rows, vectors, strict=True):
                     if not await connection.fetchval(SQL["hold"], row["id"]):
                         continue  # it was taken out of use meanwhile
@@ -75,6 +76,8 @@ class Backfill:
                     placed = (row["id"], found.model, row["scope_id"], row["kind"], found.parts)
                     await connection.execute(WRITING["add_vectors"], *placed)
                     await connection.execute(SQL["set_model"], row["id"], found.model)
+                    counts.touch(row["id"], row["scope_id"])
+                await counts.write(connection)
             done += len(rows)
         return done
 

@@ -32,25 +32,36 @@ def weights(content: str) -> dict[int, float]:
 
 @dataclass
 class Counts:
-    """Changes of how often terms and memories occur, which a transaction makes last and all at once."""
+    """What a transaction changes in its scopes, which it writes last and all at once.
+
+    Attributes:
+        terms: By how much more often a term stands in a scope.
+        documents: By how many memories a scope has more.
+        touched: Which memories of a scope are not what they were.
+    """
 
     terms: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])
     documents: Counter[int] = field(default_factory=Counter[int])
+    touched: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
 
-    def add(self, scope: int, words: Sequence[int], by: int) -> None:
-        """Count one memory of `scope` in or out."""
+    def add(self, memory: int, scope: int, words: Sequence[int], by: int) -> None:
+        """Count a memory of `scope` in or out."""
         for term in words:
             self.terms[term, scope] += by
         self.documents[scope] += by
+        self.touch(memory, scope)
+
+    def touch(self, memory: int, scope: int) -> None:
+        """Note that a memory changed; everything that a search shows or ranks by counts."""
+        self.touched.setdefault(scope, set()).add(memory)
 
     async def write(self, connection: Connection) -> None:
         """Write the changes, every writer in the same order."""
         changed = [(term, scope, by) for (term, scope), by in self.terms.items() if by]
         if changed:
             await connection.execute(SQL["count_terms"], *map(list, zip(*changed, strict=True)))
-        for scope, by in sorted(self.documents.items()):
-            if by:
-                await connection.execute(SQL["count_documents"], scope, by)
+        for scope, memories in sorted(self.touched.items()):
+            await connection.execute(SQL["count_change"], scope, self.documents[scope], list(memories))
 
 
 async def put_in(
@@ -61,7 +72,7 @@ async def put_in(
     await connection.execute(SQL["add_postings"], scope, memory, kind, numbers, list(said.values()))
     if vectors:
         await connection.execute(SQL["add_vectors"], memory, vectors.model, scope, kind, vectors.parts)
-    counts.add(scope, numbers, 1)
+    counts.add(memory, scope, numbers, 1)
 
 
 async def take_out(connection: Connection, counts: Counts, held: asyncpg.Record) -> None:
@@ -70,4 +81,4 @@ async def take_out(connection: Connection, counts: Counts, held: asyncpg.Record)
         return
     await connection.execute(SQL["drop_postings"], held["scope_id"], held["terms"], held["id"])
     await connection.execute(SQL["drop_vectors"], held["id"])
-    counts.add(held["scope_id"], held["terms"], -1)
+    counts.add(held["id"], held["scope_id"], held["terms"], -1)

@@ -60,9 +60,15 @@ SELECT term, scope_id, change FROM unnest($1::int[], $2::int[], $3::int[]) AS co
 ORDER BY term, scope_id
 ON CONFLICT (term, scope_id) DO UPDATE SET df = term_df.df + excluded.df
 
--- :name count_documents
--- Adds to how many memories a scope has in its indexes.
-UPDATE memory.scopes SET documents = documents + $2 WHERE id = $1
+-- :name count_change
+-- Adds to how many memories a scope has in its indexes, and notes under its next number which ones changed ($3). Numbers
+-- are in the order of commits, for the scope's row is locked until then; the last 250 are remembered.
+WITH next AS (
+    UPDATE memory.scopes SET documents = documents + $2, changed = changed + 1 WHERE id = $1 RETURNING id, changed
+), past AS (
+    DELETE FROM memory.changes USING next WHERE scope_id = next.id AND number <= next.changed - 250
+)
+INSERT INTO memory.changes (scope_id, number, memory_id) SELECT id, changed, unnest($3::bigint[]) FROM next
 
 -- :name hold_memory
 -- A memory that is about to be changed, for this transaction alone.

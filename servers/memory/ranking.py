@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from servers.memory.queries import asks_about_somebody, asks_for_code
@@ -69,6 +70,7 @@ def _spread(scores: list[float]) -> list[float]:
     return [score / deviation for score in scores] if deviation > 1e-9 else [1.0 for _ in scores]
 
 
+@lru_cache(4_096)
 def prior(importance: int, hits: int, misled: int = 0) -> float:
     """What is known of a memory apart from the query, as a factor: importance 1 to 5, uses that helped or misled."""
     return (

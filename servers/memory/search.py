@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import asyncpg
-
-from servers.kit.database import Connection, Pool, load_queries
+from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput
 from servers.memory import ranking
+from servers.memory.candidates import Asked, Candidate, numbered, weighed
 from servers.memory.drafts import number_of
-from servers.memory.indexing import term_id
 from servers.memory.meaning import Meaning, Vectors
 from servers.memory.models import KINDS, Kind
-from servers.memory.tokens import terms
+from servers.memory.replicas import Replicas
+from servers.memory.stored import BY_INDEX, MANY, Stored
 
-SQL = load_queries(Path(__file__).with_name("reading.sql"))
-BY_INDEX = 30_000  # from so many memories on, looking at each takes longer than the index does
-MANY, COMMON = 2_000, 0.1  # among many memories a word in a tenth of them does not choose, it only adds
-MOST_TERMS = 64
 LOOKED_AT = 3
 AWAY = "The embedder is away: found by their words alone."
 WORDLESS = "There is no embedder, and the query has no words to look for."
@@ -52,28 +46,11 @@ class Ranking:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The terms of a question, and how many memories there are.
-
-    Attributes:
-        rarities: Of all its terms by their names, also of those that stand in no memory.
-        gains: What each term that stands somewhere is worth; the rarest, if there are many.
-        choosing: Those that choose memories; the others only add.
-    """
-
-    documents: int
-    rarities: dict[str, float]
-    gains: dict[int, float]
-    choosing: Collection[int]
-
-
 class Search:
     """Searches one database.
 
     Args:
-        by_index: From so many memories on, a search over all scopes takes the index of the vectors.
-        many: From so many memories on, words that are common among them do not choose.
+        by_index, many: See `Stored`.
     """
 
     def __init__(self, pool: Pool, meaning: Meaning, by_index: int = BY_INDEX, many: int = MANY) -> None:
@@ -81,6 +58,7 @@ class Search:
         self._meaning = meaning
         self._by_index = by_index
         self._many = many
+        self.replicas = Replicas(pool)
 
     async def find(
         self, query: str, scopes: Sequence[int], everywhere: bool, kinds: Sequence[Kind], limit: int
@@ -98,66 +76,58 @@ class Search:
         numbers = [number_of(kind) for kind in kinds] if len(kinds) < len(KINDS) else None
         meaning = asyncio.create_task(self._meaning.of_query(query))
         try:
-            asked, worded = await self._by_words(query, scopes, numbers)
+            asked, candidates = await self._candidates(query, scopes, everywhere, numbers, meaning)
         except BaseException:
             meaning.cancel()
             raise
         meant = await meaning
-        by_index = everywhere and asked.documents > self._by_index
-        rows = await self._pool.fetch(
-            SQL["candidates"],
-            *([row[column] for row in worded] for column in ("memory_id", "scope_id", "bm25", "held")),
-            *(list(asked.gains), list(asked.gains.values()), [term in asked.choosing for term in asked.gains]),
-            *((meant.model, meant.parts[0]) if meant else (None, None)),
-            *(None if by_index else scopes, numbers),
-        )
-        found = _ranked(query, asked, rows, limit)
-        relevant = _fits(asked, rows, found)
+        found = _ranked(query, asked, candidates, limit)
+        relevant = _fits(asked, candidates, found)
         return Ranking(found, relevant, self._note(meant, asked, relevant))
 
-    async def _by_words(
-        self, query: str, scopes: Sequence[int], kinds: Sequence[int] | None
-    ) -> tuple[_Asked, Sequence[asyncpg.Record]]:
-        async with self._pool.acquire() as connection:
-            asked = await _weighed(connection, query, scopes, self._many)
-            if not asked.choosing:
-                return asked, []
-            gains = [asked.gains[term] for term in asked.choosing]
-            chosen = (scopes, list(asked.choosing), gains, kinds, ranking.CANDIDATES)
-            return asked, await connection.fetch(SQL["best_by_words"], *chosen)
+    async def _candidates(
+        self,
+        query: str,
+        scopes: Sequence[int],
+        everywhere: bool,
+        kinds: Sequence[int] | None,
+        meaning: asyncio.Task[Vectors | None],
+    ) -> tuple[Asked, list[Candidate]]:
+        names = numbered(query)
+        replicated = None if everywhere else await self.replicas.now(scopes, kinds)
+        if replicated:
+            asked = weighed(names, *replicated.count(names))
+            candidates = await replicated.candidates(asked, meaning)
+            if candidates is not None:
+                return asked, candidates
+        stored = Stored(self._pool, scopes, kinds, everywhere, self._by_index, self._many)
+        asked = weighed(names, *await stored.count(names))
+        candidates = await stored.candidates(asked, meaning)
+        if not everywhere:
+            self.replicas.want(scopes, asked.documents, await meaning)
+        return asked, candidates
 
-    def _note(self, meant: Vectors | None, asked: _Asked, relevant: bool) -> str:
-        if meant is None and not asked.choosing:
+    def _note(self, meant: Vectors | None, asked: Asked, relevant: bool) -> str:
+        if meant is None and not asked.gains:
             return WORDLESS
         said = [AWAY] if meant is None and self._meaning.exists else []
         return " ".join(said if relevant else [*said, NOTHING])
 
 
-async def _weighed(connection: Connection, query: str, scopes: Sequence[int], many: int) -> _Asked:
-    names = {term_id(term): term for term in terms(query)}
-    [row] = await connection.fetch(SQL["weigh_terms"], list(names), scopes)
-    documents, frequencies = row["documents"], dict(zip(row["terms"], row["frequencies"], strict=True))
-    rarities = {name: ranking.rarity(frequencies.get(term, 1), documents) for term, name in names.items()}
-    rarest = sorted(frequencies, key=lambda term: (frequencies[term], term))[:MOST_TERMS]
-    gains = {term: rarities[names[term]] for term in rarest}
-    choosing = {term for term in rarest if frequencies[term] <= COMMON * documents}
-    return _Asked(documents, rarities, gains, choosing if choosing and documents >= many else set(gains))
-
-
-def _ranked(query: str, asked: _Asked, rows: Sequence[asyncpg.Record], limit: int) -> list[Ranked]:
-    bm25 = {row["id"]: row["bm25"] for row in rows if row["bm25"] > 0}
-    cosine = {row["id"]: row["cosine"] for row in rows if row["cosine"] is not None}
-    priors = {row["id"]: ranking.prior(row["importance"], row["hits"], row["misled"]) for row in rows}
+def _ranked(query: str, asked: Asked, candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
+    bm25 = {one.id: one.bm25 for one in candidates if one.bm25 > 0}
+    cosine = {one.id: one.cosine for one in candidates if one.cosine is not None}
+    priors = {one.id: ranking.prior(one.importance, one.hits, one.misled) for one in candidates}
     share = ranking.weight(query, ranking.matched(bm25.values(), asked.rarities))
     fused = ranking.fuse(bm25, cosine, share, priors)
     return [Ranked(id, score, bm25.get(id, 0.0), cosine.get(id)) for id, score in fused[:limit]]
 
 
-def _fits(asked: _Asked, rows: Sequence[asyncpg.Record], found: Sequence[Ranked]) -> bool:
+def _fits(asked: Asked, candidates: Sequence[Candidate], found: Sequence[Ranked]) -> bool:
     """Whether the best of what was found answers the question at all."""
     if not found:
         return False
     nearest = max((one.cosine for one in found if one.cosine is not None), default=None)
     best = {one.id for one in found[:LOOKED_AT]}
-    held = max(row["held"] for row in rows if row["id"] in best)
+    held = max(one.held for one in candidates if one.id in best)
     return ranking.relevant(nearest, ranking.coverage(asked.rarities, held))

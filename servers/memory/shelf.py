@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import asyncpg
 
-from servers.kit.database import Pool
+from servers.kit.database import Pool, load_queries
 from servers.kit.errors import NotFound
 from servers.memory.drafts import kind_of, number_of
 from servers.memory.duplicates import MEANT, Standing, alike_in_words, gathered
 from servers.memory.models import Candidate, Kind, Memory, Preview, ProposedMerge
 from servers.memory.scopes import Scopes
-from servers.memory.search import SQL, Ranked
+from servers.memory.search import Ranked
 from servers.memory.store import database
 from servers.memory.text import fenced, preview
 
+SQL = load_queries(Path(__file__).with_name("reading.sql"))
 LEADING, LEADING_CHARS = 5, 600
 COMPARED, PROPOSAL_CHARS = 1_000, 200
 Row = asyncpg.Record

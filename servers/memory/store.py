@@ -38,7 +38,7 @@ class MemoryStore:
         self.pool = pool
         self.meaning = Meaning(pool, embedder)
         self.scopes = Scopes(pool)
-        self._search = Search(pool, self.meaning)
+        self.searching = Search(pool, self.meaning)
         self._outbox = outbox
 
     async def search(
@@ -52,7 +52,7 @@ class MemoryStore:
         """
         async with database():
             scopes = await self.scopes.seen_from(repo)
-            return await self._search.find(query, scopes, repo is None, kinds, limit)
+            return await self.searching.find(query, scopes, repo is None, kinds, limit)
 
     async def write(self, draft: Draft) -> Written:
         """Remember something; the same content in the same scope is one memory.
@@ -115,13 +115,14 @@ class MemoryStore:
             NotFound: One of them does not exist; then none is counted.
         """
         marked: list[int] = []
-        async with self._transaction() as (connection, _):
+        async with self._transaction() as (connection, counts):
             for memory in sorted(set(memories)):
                 held = await _held(connection, memory)
                 if held["issue"].lower() == issue.lower() and held["written_by"] == author.name:
                     continue  # what somebody learned here was no help here
                 if await connection.fetchval(SQL["mark_use"], memory, issue.lower(), author.name, outcome):
                     await connection.execute(SQL["count_uses"], memory)
+                    counts.touch(memory, held["scope_id"])
                     marked.append(memory)
             await self._tell(connection, *(Fact.used(memory, author.name, issue, outcome) for memory in marked))
         return Marked(marked=marked, known=sorted(set(memories) - set(marked)))
@@ -146,6 +147,7 @@ class MemoryStore:
                 await connection.execute(SQL["pass_marks_on"], number, merge.keep)
                 await connection.execute(SQL["retire"], number, merge.keep, author.name, "a duplicate")
             await connection.execute(SQL["count_uses"], merge.keep)
+            counts.touch(merge.keep, every[merge.keep]["scope_id"])
 
     async def mark_promoted(self, memory: int, url: str, author: Author) -> bool:
         """Note which document a memory became; False where it had become one before.
@@ -188,7 +190,7 @@ class MemoryStore:
         )
         if added is None:
             return await self._again(connection, counts, new)
-        counts.add(new.scope, list(new.said), 1)
+        counts.add(added, new.scope, list(new.said), 1)
         await self._tell(connection, Fact.written(added, draft))
         return Written(id=added, created=True, trust=trust, note=self._without_meaning(new))
 

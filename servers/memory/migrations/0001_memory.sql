@@ -7,7 +7,8 @@ CREATE SCHEMA memory;
 CREATE TABLE memory.scopes (
     id int GENERATED ALWAYS AS IDENTITY (MINVALUE 0 START 0) PRIMARY KEY,
     name text NOT NULL CHECK (name = '' OR name LIKE '_%/_%'),
-    documents int NOT NULL DEFAULT 0 CHECK (documents >= 0)
+    documents int NOT NULL DEFAULT 0 CHECK (documents >= 0),
+    changed bigint NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX scopes_name ON memory.scopes (lower(name));
 INSERT INTO memory.scopes (name) VALUES ('');
@@ -91,6 +92,15 @@ CREATE TABLE memory.vectors (
 );
 CREATE INDEX vectors_scope ON memory.vectors (model_id, scope_id) INCLUDE (memory_id, part, kind, signs);
 ALTER TABLE memory.vectors SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+
+-- Which memories each of a scope's last changes touched, by the number it made the scope reach. Whoever knows the scope
+-- as of one number learns here what it has to read again.
+CREATE TABLE memory.changes (
+    scope_id int NOT NULL,
+    number bigint NOT NULL,
+    memory_id bigint NOT NULL,
+    PRIMARY KEY (scope_id, number, memory_id)
+);
 
 -- One use per memory and issue; the last word counts.
 CREATE TABLE memory.uses (
