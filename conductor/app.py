@@ -30,7 +30,7 @@ from conductor.intake.reconcile import Reconciler
 from conductor.intake.sight import Sights
 from conductor.intake.sight_issue import Readiness
 from conductor.intake.translation import Translation
-from conductor.memories import DocumentServer, Lint, MemoryServer
+from conductor.memories import DocumentServer, Lint, MemoryServer, Names
 from conductor.merge.gate import Policy
 from conductor.retention import Retention
 from conductor.server import tools
@@ -65,7 +65,7 @@ def part(settings: ConductorSettings, service_token: Callable[[], str], alone: b
         async with (
             connect as client,
             open_desk(settings, GitHubServer(client), alone) as desk,
-            _linting(settings, client, service_token),
+            _remembering(settings, client, desk.pool, service_token),
         ):
             yield desk
 
@@ -118,14 +118,18 @@ async def open_desk(settings: ConductorSettings, github: GitHub, alone: bool = F
 
 
 @asynccontextmanager
-async def _linting(settings: ConductorSettings, github: ToolClient, token: Callable[[], str]) -> AsyncGenerator[None]:
-    """Look through what is remembered, beside the block, where there is a memory server."""
+async def _remembering(
+    settings: ConductorSettings, github: ToolClient, pool: Pool, token: Callable[[], str]
+) -> AsyncGenerator[None]:
+    """Look after what is remembered, beside the block, where there is a memory server."""
     if not settings.memory_server_url:
         yield
         return
-    async with tool_client(settings.memory_server_url, token, attempts=3) as memory:
-        lint = Lint(MemoryServer(memory), DocumentServer(github), settings.repositories)
-        async with _together((led(settings.database_url.get_secret_value(), "memory lint", lint.run),)):
+    async with tool_client(settings.memory_server_url, token, attempts=3) as client:
+        memory = MemoryServer(client)
+        lint = Lint(memory, DocumentServer(github), settings.repositories)
+        looking = led(settings.database_url.get_secret_value(), "memory lint", lint.run)
+        async with _together((looking, Names(pool, memory).run())):
             yield
 
 

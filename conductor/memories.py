@@ -1,4 +1,4 @@
-"""The weekly lint of what is remembered: what proved itself is proposed as a document, and drift is reported."""
+"""What the conductor does for what is remembered: it follows renamed repositories, and is looked through weekly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -15,13 +16,16 @@ from conductor.drift import Contradiction, Said, contradictions
 from conductor.github import rows
 from servers.kit.client import ToolClient
 from servers.kit.clock import Clock, SystemClock
+from servers.kit.database import Pool, load_queries
 from servers.kit.errors import RigError, Unavailable
 from servers.kit.logs import get
 
+SQL = load_queries(Path(__file__).with_name("memories.sql"))
 FOLDER = "docs/learnings"
 FOLDERS = ("", "docs", FOLDER)
 DOCUMENTS, NEWEST, LONGEST = 60, 50, 4_000
 FIRST_SECONDS, AGAIN_SECONDS, WEEK_SECONDS = 600.0, 3600.0, 7 * 24 * 3600.0
+NAMES_SECONDS = 60.0
 _FENCED = re.compile(r"\A<memory-([0-9a-f]+)>\n(.*)\n</memory-\1>\Z", re.DOTALL)
 log = get(__name__)
 
@@ -163,6 +167,37 @@ def _digest(found: Sequence[Contradiction]) -> str:
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
+class Names:
+    """Tells the memory server what repositories are called, so that what is remembered of one follows its name.
+
+    It tells all of them again and again: nothing is lost where one of both was away, and what was still written under
+    an old name follows later.
+    """
+
+    def __init__(self, pool: Pool, memories: MemoryServer, clock: Clock | None = None) -> None:
+        self._pool = pool
+        self._memories = memories
+        self._clock = clock or SystemClock()
+
+    async def run(self) -> None:
+        """Tell them now and then, for ever."""
+        while True:
+            try:
+                await self.tell()
+            except RigError as error:
+                log.info("the memory server was not told what repositories are called", reason=str(error))
+            await self._clock.sleep(NAMES_SECONDS)
+
+    async def tell(self) -> int:
+        """Tell them once; how many memories followed."""
+        moved = 0
+        for row in await self._pool.fetch(SQL["names"]):
+            moved += (followed := await self._memories.called(row["id"], row["name"], row["enrolled"]))
+            if followed:
+                log.warning("memories follow a repository to its new name", now=row["name"], memories=followed)
+        return moved
+
+
 class MemoryServer:
     """The memory server over MCP."""
 
@@ -174,6 +209,10 @@ class MemoryServer:
 
     async def promoted(self, memory: int, url: str) -> None:
         await self._client.call("mark_promoted", {"id": memory, "url": url})
+
+    async def called(self, repository: int, name: str, before: str) -> int:
+        asked = {"id": repository, "name": name, "before": before}
+        return int((await self._client.call("name_repository", asked))["moved"])
 
     async def newest(self, repository: str) -> list[Said]:
         asked = {"repo": repository, "limit": NEWEST, "preview_chars": LONGEST}

@@ -127,3 +127,7 @@ class Candidates(BaseModel):
 class Promoted(BaseModel):
     id: int
     promoted: bool = Field(description="False where it was promoted before")
+
+
+class Named(BaseModel):
+    moved: int = Field(description="How many memories followed to the name")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from servers.kit.tools import DESTRUCTIVE, READ, WRITE
 from servers.memory.arguments import Id, Line, Repo
-from servers.memory.models import Candidates, Compaction, Merge, Promoted
+from servers.memory.models import Candidates, Compaction, Merge, Named, Promoted
 from servers.memory.toolbox import SERVERS, STEWARDS, AccessDep, tools
 
 MERGED = "Applied. The duplicates are superseded and stay readable under their ids."
@@ -54,3 +54,17 @@ async def mark_promoted(
 ) -> Promoted:
     """Note that a memory became a document; it is no candidate any more."""
     return Promoted(id=id, promoted=await access.state.store.mark_promoted(id, url, access.author))
+
+
+@tools.tool(WRITE, SERVERS)
+async def name_repository(
+    access: AccessDep,
+    id: Annotated[int, Field(ge=1, description="GitHub's number of it, which stays when it is renamed")],
+    name: Annotated[Line, Field(description="What it is called now, as owner/repo", max_length=201)],
+    before: Annotated[Line, Field(description="Another name that it had, if any", max_length=201)] = "",
+) -> Named:
+    """Say what a repository is called; what was remembered of it under other names follows.
+
+    May be said again at any time. What is said under both names becomes one memory.
+    """
+    return Named(moved=await access.state.store.name_repository(id, name, before, access.author))

@@ -17,7 +17,8 @@ from servers.memory.indexing import SQL, Counts, put_in, take_out, weights
 from servers.memory.meaning import Meaning
 from servers.memory.models import KINDS, Kind, Marked, Merge, Outcome, Written
 from servers.memory.outbox import Fact, Outbox
-from servers.memory.scopes import Scopes
+from servers.memory.renames import follow
+from servers.memory.scopes import Scopes, require_repo
 from servers.memory.search import Ranking, Search
 from servers.memory.suspicion import suspicions
 from servers.memory.text import digest
@@ -161,6 +162,18 @@ class MemoryStore:
                 return False
             await self._tell(connection, Fact.promoted(memory, author.name, url))
             return True
+
+    async def name_repository(self, repository: int, name: str, before: str, author: Author) -> int:
+        """Have what is remembered of GitHub's repository with this number follow it to its name; how many moved.
+
+        Raises:
+            InvalidInput: The name is not of the form owner/repo.
+        """
+        require_repo(name)
+        async with database():
+            scope = await self.scopes.of(name)
+        async with self._transaction() as (connection, counts):
+            return await follow(connection, counts, repository, scope, before, author.name)
 
     async def why_not_ready(self) -> str | None:
         """None once the database answers, else what it says."""

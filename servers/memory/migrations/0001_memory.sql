@@ -3,14 +3,17 @@
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA memory;
 
--- A scope is a repository, or everything: the row without a name.
+-- A scope is a repository, or everything: the row without a name. Its name never changes; the memories of a repository
+-- that is called otherwise now, which GitHub's number of it tells, move to the scope of that name.
 CREATE TABLE memory.scopes (
     id int GENERATED ALWAYS AS IDENTITY (MINVALUE 0 START 0) PRIMARY KEY,
     name text NOT NULL CHECK (name = '' OR name LIKE '_%/_%'),
     documents int NOT NULL DEFAULT 0 CHECK (documents >= 0),
-    changed bigint NOT NULL DEFAULT 0
+    changed bigint NOT NULL DEFAULT 0,
+    repository bigint
 );
 CREATE UNIQUE INDEX scopes_name ON memory.scopes (lower(name));
+CREATE INDEX scopes_repository ON memory.scopes (repository);
 INSERT INTO memory.scopes (name) VALUES ('');
 
 CREATE TABLE memory.models (
