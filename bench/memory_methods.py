@@ -82,7 +82,8 @@ class Index:
                 chosen = {*_best(bm25), *_best(cosine)}
                 sides = [{key: side[key] for key in chosen if key in side} for side in (bm25, cosine)]
                 share = ranking.weight(query, ranking.matched(sides[0].values(), self._rarities(query)))
-                return [key for key, _ in ranking.fuse(sides[0], sides[1], share)]
+                fused = ranking.fuse(sides[0], sides[1], share)
+                return [key for key, _ in ranking.support(fused, self.corpus.origins)]
 
 
 def _best(scores: Scores) -> list[str]:

@@ -24,10 +24,11 @@ class Question:
 
 @dataclass
 class Corpus:
-    """Memories by their key, and the questions that are asked about them."""
+    """Memories by their key, the questions that are asked about them, and which memories come from the same work."""
 
     memories: dict[str, str] = field(default_factory=dict[str, str])
     questions: list[Question] = field(default_factory=list[Question])
+    origins: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def own(folder: Path = OWN, only: str = "*") -> list[Corpus]:
@@ -78,7 +79,10 @@ def _said(turn: dict[str, Any]) -> str:
 
 
 def locomo_observations(file: Path) -> list[Corpus]:
-    """LoCoMo's observations: each is a memory, and answers if it was drawn from the question's evidence."""
+    """LoCoMo's observations: each is a memory, and answers if it was drawn from the question's evidence.
+
+    Those of one session come from the same work.
+    """
     return [_observations(sample) for sample in _samples(file)]
 
 
@@ -92,7 +96,9 @@ def _observations(sample: dict[str, Any]) -> Corpus:
                 memories[key] = text
                 places[key] = set(_places(place))
     evidence = [(asked, {key for key, drawn in places.items() if drawn & wanted}) for asked, wanted in _asked(sample)]
-    return _corpus(memories, evidence)
+    corpus = _corpus(memories, evidence)
+    corpus.origins = {key: key.partition("/")[0] for key in memories}
+    return corpus
 
 
 def _samples(file: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ class Candidate(NamedTuple):
     Attributes:
         cosine: None where there is no vector.
         held: The worth of the question's terms that it has.
+        issue: The work it comes from, empty where nobody said.
     """
 
     id: int
@@ -28,6 +29,7 @@ class Candidate(NamedTuple):
     bm25: float
     cosine: float | None
     held: float
+    issue: str
 
 
 @dataclass(frozen=True)

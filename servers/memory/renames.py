@@ -12,16 +12,14 @@ SQL = load_queries(Path(__file__).with_name("renames.sql"))
 WHY = "said under the repository's new name too"
 
 
-async def follow(connection: Connection, counts: Counts, repository: int, scope: int, before: str, by: str) -> int:
+async def follow(connection: Connection, counts: Counts, repository: int, scope: int, by: str) -> int:
     """Bring all memories of a repository into the scope of today's name; how many moved.
 
     What both scopes say becomes one memory, which keeps the uses of both.
 
     Args:
         repository: GitHub's number, which no renaming changes.
-        before: Another name that it once had, in case nothing was told of it then.
     """
-    await connection.execute(SQL["is_called"], repository, scope, before)
     moving: dict[int, list[int]] = {}
     for held in await connection.fetch(SQL["left_behind"], repository, scope):
         if held["same"] is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ Integers = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 Signs = npt.NDArray[np.uint64]
 Records = npt.NDArray[np.void]
+Issues = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Replica:
     Attributes:
         number: The change it is as of.
         memories: As `MEMORY`, in the order of their numbers.
+        issues: Which work each comes from.
         postings: What their terms say.
         parts: What they mean; None where no model says so.
         size: About how many bytes all that takes.
@@ -41,6 +44,7 @@ class Replica:
     size: int
     number: int
     memories: Records
+    issues: Issues
     postings: Postings
     parts: Parts | None
 
@@ -85,7 +89,8 @@ class View:
         if parts and direction:
             places = np.union1d(places, parts.nearest(direction, self.hidden))
             cosine = parts.cosines(places, direction)
-        return Found(self.replica.memories[places], words.bm25[places], cosine, words.held[places])
+        known = self.replica
+        return Found(known.memories[places], known.issues[places], words.bm25[places], cosine, words.held[places])
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Found:
     """Memories that may answer, with both scores; the cosine is minus infinity for one without a vector."""
 
     memories: Records
+    issues: Issues
     bm25: Floats
     cosine: Floats
     held: Floats
@@ -126,7 +132,8 @@ class Found:
         known = self.memories[chosen]
         columns = [known[name].tolist() for name in ("id", "importance", "hits", "misled")]
         cosines = [cosine if cosine > -np.inf else None for cosine in self.cosine[chosen].tolist()]
-        return list(map(Candidate, *columns, self.bm25[chosen].tolist(), cosines, self.held[chosen].tolist()))
+        scores = (self.bm25[chosen].tolist(), cosines, self.held[chosen].tolist())
+        return list(map(Candidate, *columns, *scores, self.issues[chosen].tolist()))
 
 
 @dataclass(frozen=True)
@@ -144,11 +151,6 @@ class Postings:
     starts: Integers
     places: Integers
     weights: Floats
-
-    def frequency(self, term: int) -> int:
-        """In how many memories a term stands."""
-        said = self._said(term)
-        return said.stop - said.start
 
     def say(self, gains: Mapping[int, float]) -> tuple[Floats, Floats]:
         """For each memory its score, and the worth of the terms that it has."""
@@ -228,12 +230,16 @@ class Reading:
 
     Args:
         memories: Packed as `MEMORY`, in the order of their numbers.
+        issues: Which work each comes from.
         postings, parts: How many there will be.
         dimension: How many numbers a vector has.
     """
 
-    def __init__(self, number: int, memories: bytes, postings: int, parts: int, dimension: int) -> None:
+    def __init__(
+        self, number: int, memories: bytes, issues: Sequence[str], postings: int, parts: int, dimension: int
+    ) -> None:
         self._number = number
+        self._issues = np.array([sys.intern(issue) for issue in issues], np.object_)
         self._memories = np.frombuffer(memories, MEMORY).astype(MEMORY.newbyteorder("="))
         self._terms, self._starts = list[int](), [0]
         self._places, self._weights = np.empty(postings, np.int32), np.empty(postings, np.float32)
@@ -278,10 +284,10 @@ class Reading:
         terms, starts = (np.array(numbers, np.int32) for numbers in (self._terms, self._starts))
         postings = Postings(count, terms, starts, self._places, self._weights)
         if model is None:
-            return Replica(self.size, self._number, self._memories, postings, None)
+            return Replica(self.size, self._number, self._memories, self._issues, postings, None)
         starts = np.searchsorted(self._owners, np.arange(count + 1)).astype(np.int32)
         parts = Parts(model, self._owners, starts, self._signs, self._numbers, self._scales)
-        return Replica(self.size, self._number, self._memories, postings, parts)
+        return Replica(self.size, self._number, self._memories, self._issues, postings, parts)
 
     def _found(self, memories: npt.NDArray[np.int64]) -> Places:
         return np.searchsorted(self._memories["id"], memories.astype(np.int64))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,24 @@ log = get(__name__)
 
 
 class Replicated:
-    """Some scopes as they are right now: their replicas, and what changed since from the database."""
+    """Some scopes as they are right now: their replicas, and what changed since from the database.
+
+    Attributes:
+        documents: How many memories there are.
+        frequencies: In how many each of the question's terms stands, without those that stand in none.
+    """
 
     def __init__(
-        self, pool: Pool, views: Mapping[int, View], touched: Sequence[int], kinds: Sequence[int] | None
+        self, pool: Pool, views: Sequence[View], rows: Sequence[asyncpg.Record], kinds: Sequence[int] | None
     ) -> None:
         self._pool = pool
-        self._scopes, self._views = list(views), list(views.values())
-        self._touched, self._kinds = touched, kinds
-
-    def count(self, terms: Collection[int]) -> tuple[int, Mapping[int, int]]:
-        """How many memories there are, and in how many each of the terms stands, without those that stand in none."""
-        counts = {term: sum(view.replica.postings.frequency(term) for view in self._views) for term in terms}
-        documents = sum(len(view.replica.memories) for view in self._views)
-        return documents, {term: count for term, count in counts.items() if count}
+        self._views = views
+        self._scopes, self._kinds = [row["id"] for row in rows], kinds
+        self._touched = [memory for row in rows for memory in row["touched"]]
+        self.documents = sum(row["documents"] for row in rows)
+        self.frequencies: Counter[int] = Counter()
+        for row in rows:
+            self.frequencies.update(dict(zip(row["terms"], row["frequencies"], strict=True)))
 
     async def candidates(self, asked: Asked, meaning: Awaitable[Vectors | None]) -> list[Candidate] | None:
         """The best by words and the nearest; None where the meaning is of another model than the replicas."""
@@ -84,19 +88,23 @@ class Replicas:
         self._too_large: set[int] = set()
         self._turn = asyncio.Lock()
 
-    async def now(self, scopes: Sequence[int], kinds: Sequence[int] | None) -> Replicated | None:
+    async def now(
+        self, scopes: Sequence[int], kinds: Sequence[int] | None, terms: Collection[int] = ()
+    ) -> Replicated | None:
         """The scopes as they are now; None where they are not all held, or too much has changed in them."""
         held = {scope: self._held[scope] for scope in scopes if scope in self._held}
         for scope in held:
             self._held.move_to_end(scope)
         if len(held) < len(scopes):
             return None
-        rows = await self._pool.fetch(SQL["now"], list(held), [replica.number for replica in held.values()])
+        rows = await self._pool.fetch(
+            SQL["now"], list(held), [replica.number for replica in held.values()], list(terms)
+        )
         behind = [self._is_behind(row, held[row["id"]]) for row in rows]
         if any(behind):
             return None
-        views = {row["id"]: held[row["id"]].view(row["touched"], kinds, row["now"]) for row in rows}
-        return Replicated(self._pool, views, [memory for row in rows for memory in row["touched"]], kinds)
+        views = [held[row["id"]].view(row["touched"], kinds, row["now"]) for row in rows]
+        return Replicated(self._pool, views, rows, kinds)
 
     def want(self, scopes: Sequence[int], documents: int, meant: Vectors | None) -> None:
         """Note that scopes were asked for that are not held, or not with this model's vectors."""
@@ -141,7 +149,7 @@ class Replicas:
     async def _replica(self, scope: int, model: int | None, dimension: int) -> Replica | None:
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             [row] = await connection.fetch(SQL["scope"], scope, model)
-            reading = Reading(row["number"], row["memories"], row["postings"], row["parts"], dimension)
+            reading = Reading(row["number"], row["memories"], row["issues"], row["postings"], row["parts"], dimension)
             if reading.size > self._most:
                 return None
             while sum(replica.size for replica in self._held.values()) + reading.size > self._most:

@@ -1,13 +1,20 @@
 -- :name now
--- How far each scope is, and which of its memories changed since it was as far as $2 says.
-SELECT s.id, s.changed, extract(epoch FROM now())::float8 AS now,
-       ARRAY(SELECT c.memory_id FROM memory.changes c WHERE c.scope_id = s.id AND c.number > asked.number) AS touched
+-- How far each scope is, which of its memories changed since it was as far as $2 says, and in how many of them each of
+-- the terms $3 stands.
+SELECT s.id, s.changed, s.documents, extract(epoch FROM now())::float8 AS now,
+       ARRAY(SELECT c.memory_id FROM memory.changes c WHERE c.scope_id = s.id AND c.number > asked.number) AS touched,
+       found.terms, found.frequencies
 FROM unnest($1::int[], $2::bigint[]) AS asked (id, number) JOIN memory.scopes s ON s.id = asked.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(term), '{}') AS terms, coalesce(array_agg(df), '{}') AS frequencies
+    FROM memory.term_df WHERE term = ANY ($3::int[]) AND scope_id = s.id AND df > 0
+) AS found
 
 -- :name known
 -- What the terms ($2, with what each is worth in $3) and a vector ($5, of the model $4) say about those of some memories
 -- that are of the scopes and kinds asked for, and what is known of them.
-SELECT m.id, m.importance, m.hits, m.misled, coalesce(said.bm25, 0) AS bm25, meant.cosine, coalesce(said.held, 0) AS held
+SELECT m.id, m.importance, m.hits, m.misled, coalesce(said.bm25, 0) AS bm25, meant.cosine, coalesce(said.held, 0) AS held,
+       lower(m.issue) AS issue
 FROM memory.memories m
 CROSS JOIN LATERAL (
     SELECT sum(p.weight * asked.gain) AS bm25, sum(asked.gain) AS held
@@ -21,13 +28,15 @@ WHERE m.id = ANY ($1::bigint[]) AND m.indexed AND (m.expires_at IS NULL OR m.exp
       AND m.scope_id = ANY ($6::int[]) AND ($7::smallint[] IS NULL OR m.kind = ANY ($7))
 
 -- :name scope
--- How far a scope is, what is known of its memories, packed as `replica.MEMORY`, and how much there is to read.
-SELECT s.changed AS number, m.memories, (SELECT count(*) FROM memory.postings WHERE scope_id = s.id) AS postings,
+-- How far a scope is, what is known of its memories, packed as `replica.MEMORY`, the issues that they come from, and how
+-- much there is to read.
+SELECT s.changed AS number, m.memories, m.issues, (SELECT count(*) FROM memory.postings WHERE scope_id = s.id) AS postings,
        (SELECT count(*) FROM memory.vectors WHERE scope_id = s.id AND model_id = $2) AS parts
 FROM memory.scopes s CROSS JOIN LATERAL (
     SELECT coalesce(string_agg(
         int8send(id) || int2send(kind) || int2send(importance) || int4send(hits) || int4send(misled)
-        || float8send(coalesce(extract(epoch FROM expires_at), 'infinity')::float8), '' ORDER BY id), '') AS memories
+        || float8send(coalesce(extract(epoch FROM expires_at), 'infinity')::float8), '' ORDER BY id), '') AS memories,
+        coalesce(array_agg(lower(issue) ORDER BY id), '{}') AS issues
     FROM memory.memories WHERE scope_id = s.id AND indexed
 ) AS m
 WHERE s.id = $1

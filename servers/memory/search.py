@@ -94,9 +94,9 @@ class Search:
         meaning: asyncio.Task[Vectors | None],
     ) -> tuple[Asked, list[Candidate]]:
         names = numbered(query)
-        replicated = None if everywhere else await self.replicas.now(scopes, kinds)
+        replicated = None if everywhere else await self.replicas.now(scopes, kinds, names)
         if replicated:
-            asked = weighed(names, *replicated.count(names))
+            asked = weighed(names, replicated.documents, replicated.frequencies)
             candidates = await replicated.candidates(asked, meaning)
             if candidates is not None:
                 return asked, candidates
@@ -120,7 +120,8 @@ def _ranked(query: str, asked: Asked, candidates: Sequence[Candidate], limit: in
     priors = {one.id: ranking.prior(one.importance, one.hits, one.misled) for one in candidates}
     share = ranking.weight(query, ranking.matched(bm25.values(), asked.rarities))
     fused = ranking.fuse(bm25, cosine, share, priors)
-    return [Ranked(id, score, bm25.get(id, 0.0), cosine.get(id)) for id, score in fused[:limit]]
+    best = ranking.support(fused, {one.id: one.issue for one in candidates})
+    return [Ranked(id, score, bm25.get(id, 0.0), cosine.get(id)) for id, score in best[:limit]]
 
 
 def _fits(asked: Asked, candidates: Sequence[Candidate], found: Sequence[Ranked]) -> bool:

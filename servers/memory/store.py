@@ -17,6 +17,7 @@ from servers.memory.indexing import SQL, Counts, put_in, take_out, weights
 from servers.memory.meaning import Meaning
 from servers.memory.models import KINDS, Kind, Marked, Merge, Outcome, Written
 from servers.memory.outbox import Fact, Outbox
+from servers.memory.renames import SQL as RENAMES
 from servers.memory.renames import follow
 from servers.memory.scopes import Scopes, require_repo
 from servers.memory.search import Ranking, Search
@@ -172,8 +173,10 @@ class MemoryStore:
         require_repo(name)
         async with database():
             scope = await self.scopes.of(name)
+            # by itself, for writers take the rows of scopes last
+            await self.pool.execute(RENAMES["is_called"], repository, scope, before)
         async with self._transaction() as (connection, counts):
-            return await follow(connection, counts, repository, scope, before, author.name)
+            return await follow(connection, counts, repository, scope, author.name)
 
     async def why_not_ready(self) -> str | None:
         """None once the database answers, else what it says."""
@@ -251,7 +254,7 @@ async def database() -> AsyncGenerator[None]:
     """
     try:
         yield
-    except (*LOST, asyncpg.DeadlockDetectedError, asyncpg.UndefinedTableError) as error:
+    except (*LOST, asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError, asyncpg.UndefinedTableError) as error:
         raise Unavailable(f"The memories cannot be reached right now ({error}). Nothing was changed.") from error
 
 

@@ -26,7 +26,7 @@ WITH words AS (
     SELECT memory_id, bm25, held FROM unnest($1::bigint[], $3::float8[], $4::float8[]) AS words (memory_id, bm25, held)
 )
 SELECT m.id, m.importance, m.hits, m.misled, coalesce(words.bm25, 0) + coalesce(more.bm25, 0) AS bm25, found.cosine,
-       coalesce(words.held, 0) + coalesce(more.held, 0) AS held
+       coalesce(words.held, 0) + coalesce(more.held, 0) AS held, lower(m.issue) AS issue
 FROM memory.near($8, $9, $10, $11, $1, $2) AS found
 JOIN memory.memories m ON m.scope_id = found.scope_id AND m.id = found.memory_id
 LEFT JOIN words ON words.memory_id = found.memory_id

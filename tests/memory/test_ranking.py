@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.memory.ranking import K1, coverage, fuse, impacts, matched, prior, rarity, relevant, weight
+from servers.memory.ranking import K1, coverage, fuse, impacts, matched, prior, rarity, relevant, support, weight
 
 SCORES = st.dictionaries(st.integers(0, 20), st.floats(0, 50), max_size=12)
 COSINES = st.dictionaries(st.integers(0, 20), st.floats(-1, 1), max_size=12)
@@ -59,6 +59,15 @@ def test_every_candidate_comes_back_once_with_a_score_up_to_one(
     assert sorted(key for key, _ in found) == sorted(bm25.keys() | cosine.keys())
     assert all(0 <= score <= 1 + 1e-6 for _, score in found)
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+def test_what_comes_from_the_same_work_supports_each_other() -> None:
+    ranked = [("a", 1.0), ("b", 0.88), ("c", 0.85), ("d", 0.5)]
+    origins = {"a": "ada/tally#1", "c": "ada/tally#2", "d": "ada/tally#2", "b": ""}
+    found = support(ranked, origins)
+    assert order(found) == ["a", "c", "b", "d"]
+    assert [score for _, score in found] == pytest.approx([1.0, 0.9, 0.88, 0.585])
+    assert support(ranked, {}) == ranked
 
 
 @given(st.integers(-3, 9), st.integers(0, 10_000))

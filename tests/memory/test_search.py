@@ -71,6 +71,16 @@ async def test_a_memory_that_misled_comes_after_one_that_helped(store: MemorySto
     assert [found.id for found in (await store.search("lock make", TALLY)).found] == [two, one]
 
 
+async def test_what_comes_from_the_same_issue_is_found_sooner(store: MemoryStore) -> None:
+    apart = await store.write(draft("Deploys need the proxy token."))
+    beside = await store.write(draft("Deploys need the proxy tokens.", issue=f"{TALLY}#4"))
+    await store.write(draft("The proxy of the deploys moved to port 8443.", issue=f"{TALLY}#4"))
+    for _ in range(2):  # from the database, and from what is held then
+        found = [one.id for one in (await store.search("deploys need the proxy token", TALLY)).found]
+        assert found.index(beside.id) < found.index(apart.id)
+        await store.searching.replicas.settled()
+
+
 async def test_what_stands_deep_in_a_long_memory_is_found_by_its_part(store: MemoryStore) -> None:
     filler = " ".join(f"Paragraph {number} speaks of something else entirely." for number in range(150))
     long = await store.write(draft(f"{filler} The zeppelin lands at noon."))

@@ -58,7 +58,8 @@ CREATE INDEX memories_leading ON memory.memories (scope_id, written_at DESC) WHE
 CREATE INDEX memories_ripe ON memory.memories (hits) WHERE indexed AND importance >= 4 AND promoted_at IS NULL;
 CREATE INDEX memories_expiring ON memory.memories (expires_at) WHERE indexed AND expires_at IS NOT NULL;
 CREATE INDEX memories_unembedded ON memory.memories (model_id NULLS FIRST, id) WHERE indexed;
-CREATE INDEX memories_known ON memory.memories (scope_id, id) INCLUDE (importance, hits, misled, expires_at) WHERE indexed;
+CREATE INDEX memories_known ON memory.memories (scope_id, id) INCLUDE (importance, hits, misled, expires_at, issue)
+    WHERE indexed;
 CREATE INDEX memories_superseded ON memory.memories (superseded_by) WHERE superseded_by IS NOT NULL;
 
 -- How much each term says about each memory, fixed when it is written (BM25's part that needs no statistics).
