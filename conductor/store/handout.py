@@ -163,7 +163,12 @@ class Round:
     def _deal(
         self, place: int, request: ClaimRequest, works: list[Work], taken: Counter[int], full: set[int] | None = None
     ) -> bool:
-        """Give the best of `works` that `request` may have, and drop what nobody of its profile can."""
+        """Give the best of `works` that `request` may have, and drop what nobody of its profile can.
+
+        Args:
+            full: Takes the repositories without room; None where `works` are of an earlier look, which did not see
+                what the claimer holds: then only `gifts` are given, for they are looked at again under the lock.
+        """
         n = 0
         while n < len(works):
             work = works[n]
@@ -175,37 +180,41 @@ class Round:
                 del works[n]
             elif request.agent in work.agents:
                 del works[n]
-                if work.room is not None:
+                given = self._give(place, request, work, only_gifts=full is None)
+                if given and work.room is not None:
                     taken[work.repository_id] += 1
                     self._taken[work.repository_id] += 1
-                self._give(place, request, work)
-                return True
+                return given
             else:
                 n += 1
         return False
 
-    def _give(self, place: int, request: ClaimRequest, work: Work) -> None:
-        """The issue goes into the hands of `request`, where the rules of its life allow it."""
+    def _give(self, place: int, request: ClaimRequest, work: Work, only_gifts: bool = False) -> bool:
+        """The issue goes into the hands of `request`, where the rules of its life allow it; whether it is settled."""
         issue = work.issue
         old = issue.holder
         if old and (old.agent, old.instance, old.boot) == (request.agent, request.instance, request.boot):
             self.outcomes[place] = Claimed(issue)
-            return
+            return True
         ask = Assign(request.agent, request.role, request.instance, request.boot, request.run, request.kinds)
         try:
             events, after = decided(issue, ask)
         except Refused as refused:
             self.outcomes[place] = refused
-            return
+            return True
+        gift = old is None and len(events) == 1 and not react(events[0], after)
+        if only_gifts and not gift:
+            return False
         self.given.add(work.stream)
         self.leaving.add(work.stream)
-        if old is None and after.holder and len(events) == 1 and not react(events[0], after):
+        if gift and after.holder:
             self.gifts[place] = Claimed(after)
             self._rows.append(_row(work, events[0], issue, after, after.holder))
         else:
             append = Append(issue.stream, work.version, events, request.agent, self.now, issue, after, after.key)
             self.batch.add(append, rows_of(append))
             self.moved[place] = after
+        return True
 
     async def write(self, connection: Connection, lease_seconds: float) -> None:
         """Write what was chosen; who comes too late has no outcome."""

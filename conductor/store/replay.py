@@ -112,14 +112,10 @@ async def _stage(connection: Connection, pages: AsyncIterable[list[Folded]]) -> 
 
 def _row(folded: Folded) -> dict[str, Any]:
     """As old as its first event, by which work is picked; an offer is taken to be as old as the newest."""
-    issue, ages = folded.issue, {"created_at": folded.first, "updated_at": folded.newest}
-    offer = offer_row(issue)
-    beside = {
-        "data": issue,
-        "offer": offer and offer | ages | {"offered_at": folded.newest},
-        "in_work": in_work(issue),
-    }
-    return issue_row(issue, folded.version) | ages | beside
+    issue, work = folded.issue, offer_row(folded.issue)
+    waits = work and work | {"created_at": folded.first, "offered_at": folded.newest}
+    row = issue_row(issue, folded.version) | {"created_at": folded.first, "updated_at": folded.newest}
+    return row | {"data": issue, "offer": waits, "in_work": in_work(issue)}
 
 
 async def keep_current(pool: Pool) -> None:

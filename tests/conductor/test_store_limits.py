@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -178,3 +179,23 @@ async def test_a_claim_by_name_gives_that_issue_though_others_go_first(strict: S
     won = await claim(strict, somebody(stream=issues[2].stream), other)
     assert {issue.stream for issue in won} == {issues[2].stream, issues[0].stream}
     assert await claim(strict, somebody(stream=issues[2].stream)) == []
+
+
+async def test_what_is_more_urgent_goes_before_what_was_read_already(strict: Store) -> None:
+    for repository in (1, 2, 3):
+        await queue(strict, repository, LIMIT)
+    await claim(strict, somebody(), dev := somebody())
+    [urgent] = await queue(strict, 4, 1)
+    await handle(strict, urgent.stream, c.Prioritize("critical", "ada"), "ada")
+    assert [issue.stream for issue in await claim(strict, replace(dev, instance="another"))] == [urgent.stream]
+
+
+async def test_who_holds_an_issue_gets_it_again_though_others_were_read_already(strict: Store) -> None:
+    await queue(strict, 1, LIMIT)
+    await queue(strict, 2, LIMIT)
+    dev = somebody()
+    [mine] = await claim(strict, dev)
+    await claim(strict, replace(dev, instance="another"))
+    assert [issue.stream for issue in await claim(strict, dev)] == [mine.stream]
+    [after] = await claim(strict, replace(dev, boot="2"))
+    assert (after.stream, after.holder and after.holder.boot) == (mine.stream, "2")
