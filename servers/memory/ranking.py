@@ -71,6 +71,8 @@ def support(ranked: Sequence[tuple[Key, float]], origins: Mapping[Key, str]) -> 
         ranked: Best first.
         origins: What each comes from; nothing is known of a key that is missing.
     """
+    if not any(origins.values()):
+        return list(ranked)
     best: dict[str, list[tuple[Key, float]]] = {}
     for key, score in ranked:
         best.setdefault(origins.get(key, ""), []).append((key, score))

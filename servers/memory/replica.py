@@ -83,14 +83,16 @@ class View:
         return Words(bm25, held, best[bm25[best] > 0])
 
     def find(self, words: Words, direction: Direction | None) -> Found:
-        """The best by words, and the nearest in a direction."""
-        places, parts = words.best, self.replica.parts
-        cosine = np.full(len(places), -np.inf, np.float32)
-        if parts and direction:
-            places = np.union1d(places, parts.nearest(direction, self.hidden))
-            cosine = parts.cosines(places, direction)
-        known = self.replica
-        return Found(known.memories[places], known.issues[places], words.bm25[places], cosine, words.held[places])
+        """The best by words, and those that are about the nearest in a direction."""
+        known, cosine = self.replica, np.full(len(words.bm25), -np.inf, np.float32)
+        if known.parts and direction:
+            known.parts.compare(direction, words.best, self.hidden, cosine)
+        found = cosine > -np.inf
+        found[words.best] = True
+        places = np.flatnonzero(found)
+        return Found(
+            known.memories[places], known.issues[places], words.bm25[places], cosine[places], words.held[places]
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Found:
 
     def candidates(self, words: float, near: float) -> list[Candidate]:
         """Those that have at least one of two scores."""
-        chosen = (self.bm25 >= words) | (self.cosine >= near)
+        chosen = ((self.bm25 >= words) & (self.bm25 > 0)) | (self.cosine >= near)
         known = self.memories[chosen]
         columns = [known[name].tolist() for name in ("id", "importance", "hits", "misled")]
         cosines = [cosine if cosine > -np.inf else None for cosine in self.cosine[chosen].tolist()]
@@ -185,33 +187,29 @@ class Parts:
     numbers: npt.NDArray[np.int8]
     scales: Floats
 
-    def nearest(self, direction: Direction, hidden: Places) -> Places:
-        """The memories with the best cosines, among those whose signs differ least."""
+    def compare(self, direction: Direction, also: Places, hidden: Places, cosine: Floats) -> None:
+        """Write to their places the best cosines of the memories whose signs differ least, and of others."""
         apart = np.bitwise_count(self.signs ^ direction.signs).sum(axis=0, dtype=np.int32)
         if len(hidden):
             apart[np.isin(self.places, hidden)] = HIDDEN
         rough = smallest(apart, ROUGHLY)
-        rough = rough[apart[rough] < HIDDEN]
-        ordered = self.places[rough[np.argsort(-self._cosines(rough, direction))]]
-        return np.array(list(dict.fromkeys(ordered.tolist()))[:CANDIDATES], np.intp)
+        parts = np.concatenate([rough[apart[rough] < HIDDEN], self._of(also)])
+        products = np.einsum("ij,j", self.numbers[parts].astype(np.float32), direction.vector)
+        np.maximum.at(cosine, self.places[parts], products * self.scales[parts])
 
-    def cosines(self, places: Places, direction: Direction) -> Floats:
-        """The best cosine of each memory's parts; minus infinity for one without any."""
-        counts = self.starts[places + 1] - self.starts[places]
-        owners = np.repeat(np.arange(len(places)), counts)
-        within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        best = np.full(len(places), -np.inf, np.float32)
-        np.maximum.at(best, owners, self._cosines(self.starts[places][owners] + within, direction))
-        return best
-
-    def _cosines(self, parts: Places, direction: Direction) -> Floats:
-        return np.einsum("ij,j", self.numbers[parts].astype(np.float32), direction.vector) * self.scales[parts]
+    def _of(self, memories: Places) -> Places:
+        """The parts of some memories."""
+        starts, counts = self.starts[memories], self.starts[memories + 1] - self.starts[memories]
+        skipped = starts - np.cumsum(counts) + counts
+        return (np.repeat(skipped, counts) + np.arange(int(counts.sum()))).astype(np.intp)
 
 
 def _signs(vectors: Floats) -> Signs:
     """64 signs to a number."""
     bits = np.packbits(vectors > 0, axis=1)
-    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
+    filled = np.zeros((len(vectors), -(-bits.shape[1] // 8) * 8), np.uint8)
+    filled[:, : bits.shape[1]] = bits
+    return filled.view(np.uint64)
 
 
 def least(scores: Sequence[Sequence[float] | Floats]) -> float:

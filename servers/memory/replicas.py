@@ -59,7 +59,7 @@ class Replicated:
         words = least([*(each.bm25 for each in found), [one.bm25 for one in changed]])
         near = least([*(each.cosine for each in found), [one.cosine or 0.0 for one in changed]])
         chosen = [one for each in found for one in each.candidates(words, near)]
-        return chosen + [one for one in changed if one.bm25 >= words or (one.cosine or 0.0) >= near]
+        return chosen + [one for one in changed if 0 < one.bm25 >= words or (one.cosine or 0.0) >= near]
 
     async def _changed(self, asked: Asked, meant: Vectors | None) -> list[Candidate]:
         if not self._touched:
