@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import httpx2
@@ -72,6 +73,19 @@ async def test_the_loop_goes_on_while_vectors_are_made(local: LocalEmbedder) -> 
         await asyncio.sleep(0)
         turns += 1
     assert turns > 10
+
+
+async def test_only_a_short_question_is_read_at_once() -> None:
+    class Where:
+        def vectors(self, texts: Sequence[str]) -> list[Vector]:
+            return [[float(get_ident())] for _ in texts]
+
+    embedder, here = LocalEmbedder("where", 1, Where), [[float(get_ident())]]
+    assert await embedder.embed(["Who loads the model?"]) != here
+    assert await embedder.embed(["Who writes the lock?"]) == here
+    for long in ("Who writes the lock? " * 9, "数" * 60):
+        assert await embedder.embed([long]) != here
+    assert await embedder.embed(["Who?", "When?"]) != here * 2
 
 
 async def test_minilm_equals_its_reference() -> None:
