@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pgvector import HalfVector
 
 from servers.memory.candidates import Candidate
 from servers.memory.ranking import CANDIDATES
@@ -113,7 +114,8 @@ class Words:
 class Direction:
     """A question's vector, and its signs."""
 
-    def __init__(self, vector: Floats) -> None:
+    def __init__(self, given: HalfVector) -> None:
+        vector = given.to_numpy().astype(np.float32)
         self.vector: Floats = vector / np.float32(max(np.linalg.norm(vector), 1e-12))
         self.signs = _signs(vector[None]).T
 

@@ -7,16 +7,17 @@ import ctypes
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import numpy as np
 
 from servers.kit.database import LOST, Connection, Pool, load_queries
 from servers.kit.logs import get
 from servers.memory.candidates import Asked, Candidate
 from servers.memory.meaning import Vectors
-from servers.memory.replica import Direction, Reading, Replica, View, least
+
+if TYPE_CHECKING:
+    from servers.memory.replica import Replica, View
 
 SQL = load_queries(Path(__file__).with_name("replicas.sql"))
 MOST_BYTES = 14_000_000
@@ -49,11 +50,13 @@ class Replicated:
 
     async def candidates(self, asked: Asked, meaning: Awaitable[Vectors | None]) -> list[Candidate] | None:
         """The best by words and the nearest; None where the meaning is of another model than the replicas."""
+        from servers.memory.replica import Direction, least
+
         worded = [view.words(asked.gains) for view in self._views]
         meant = await meaning
         if meant and any(view.replica.model != meant.model for view in self._views):
             return None
-        direction = Direction(meant.parts[0].to_numpy().astype(np.float32)) if meant else None
+        direction = Direction(meant.parts[0]) if meant else None
         found = [view.find(words, direction) for view, words in zip(self._views, worded, strict=True)]
         changed = await self._changed(asked, meant)
         words = least([*(each.bm25 for each in found), [one.bm25 for one in changed]])
@@ -147,6 +150,8 @@ class Replicas:
             _give_back()
 
     async def _replica(self, scope: int, model: int | None, dimension: int) -> Replica | None:
+        from servers.memory.replica import Reading  # with numpy, which not every process needs
+
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             [row] = await connection.fetch(SQL["scope"], scope, model)
             reading = Reading(row["number"], row["memories"], row["issues"], row["postings"], row["parts"], dimension)
