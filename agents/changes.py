@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 GITLINK = "160000"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One changed file; a binary one counts no lines."""
+    """One changed file."""
 
     path: str
     mode: str
-    lines: int
 
     @property
     def is_repository(self) -> bool:
@@ -32,15 +31,15 @@ class AddedLine:
     text: str
 
 
-def parse_raw(raw: str, numstat: str) -> list[Change]:
-    """The changes from `git diff --raw -z` and `git diff --numstat -z`, both without renames."""
+def parse_raw(raw: str) -> list[Change]:
+    """The changes from `git diff --raw -z` without renames."""
     fields = raw.rstrip("\0").split("\0") if raw else []
-    modes = {path: meta.split()[1] for meta, path in zip(fields[::2], fields[1::2], strict=True)}
-    lines: dict[str, int] = {}
-    for entry in filter(None, numstat.split("\0")):
-        added, removed, path = entry.split("\t", 2)
-        lines[path] = sum(int(count) for count in (added, removed) if count != "-")
-    return [Change(path, mode, lines.get(path, 0)) for path, mode in modes.items()]
+    return [Change(path, meta.split()[1]) for meta, path in zip(fields[::2], fields[1::2], strict=True)]
+
+
+def lines_changed(diff: str) -> int:
+    """How many lines a unified diff without context adds and removes."""
+    return sum(int(hunk[number] or 1) for hunk in HUNK.finditer(diff) for number in (1, 3))
 
 
 def added_lines(diff: str) -> list[AddedLine]:
@@ -60,7 +59,7 @@ def new_side(diff: str) -> Iterator[tuple[AddedLine, bool]]:
         if line.startswith("diff --git "):
             in_hunk = False
         elif found := HUNK.match(line):
-            number, in_hunk = int(found[1]), True
+            number, in_hunk = int(found[2]), True
         elif not in_hunk:
             if line.startswith("+++ "):
                 path = line.removeprefix("+++ ").removeprefix("b/").rstrip("\t")

@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 from pydantic import BaseModel
 
 from agents import secrets_scan
-from agents.changes import AddedLine, Change, added_lines, parse_raw
+from agents.changes import AddedLine, Change, added_lines, lines_changed, parse_raw
 from agents.settings import AgentSettings
 from agents.workspace import WorkingCopy
 
 TAIL = 6000
-MARKER = re.compile(r"^(.+?):(\d+): leftover conflict marker$", re.MULTILINE)
+MARKER = re.compile(r"([<>|])\1{6,}(\s|$)|={7}(\s|$)")
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,24 @@ async def inspect(copy: WorkingCopy, since: str, settings: AgentSettings) -> Com
     changes = await _changes(copy, since)
     if not changes:
         return Complaint("no_changes", "Nothing is changed compared with the base branch.")
-    if markers := await places_of_markers(copy, since):
+    diff = await _text(copy, since)
+    if too_large := _size(len(changes), lines_changed(diff), settings):
+        return too_large
+    added = added_lines(diff)
+    if markers := _markers(added):
         places = "\n".join(markers)
         return Complaint("conflict_markers", f"Conflict markers are left in these places:\n{places}")
-    return _size(changes, settings) or await _harm(copy, since, settings, changes)
+    return await _harm(changes, added, settings)
 
 
 async def harm(copy: WorkingCopy, since: str, settings: AgentSettings) -> Complaint | None:
     """What must not even be pushed as unfinished work, in what is staged: other people's paths, and secrets."""
-    return await _harm(copy, since, settings, await _changes(copy, since))
+    return await _harm(await _changes(copy, since), added_lines(await _text(copy, since)), settings)
 
 
 async def places_of_markers(copy: WorkingCopy, since: str) -> list[str]:
     """Where conflict markers are left, as path:line."""
-    return [f"{path}:{line}" for path, line in MARKER.findall(await copy.diff(since, "--check"))]
+    return _markers(added_lines(await _text(copy, since)))
 
 
 async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandReport], Complaint | None]:
@@ -88,16 +92,20 @@ async def prove(commands: Sequence[str], run: RunCommand) -> tuple[list[CommandR
 
 
 async def _changes(copy: WorkingCopy, since: str) -> list[Change]:
-    raw = await copy.diff(since, "--raw", "--no-abbrev", "-z")
-    return parse_raw(raw, await copy.diff(since, "--numstat", "-z"))
+    return parse_raw(await copy.diff(since, "--raw", "--no-abbrev", "-z"))
 
 
-async def _harm(
-    copy: WorkingCopy, since: str, settings: AgentSettings, changes: Sequence[Change]
-) -> Complaint | None:
-    if problem := _paths(changes, settings):
-        return problem
-    return await asyncio.to_thread(secrets_in, added_lines(await copy.diff(since, "--unified=0")))
+async def _text(copy: WorkingCopy, since: str) -> str:
+    # All of it as text: else one line in .gitattributes, or one byte in a file, hides what the change adds.
+    return await copy.diff(since, "--text", "--unified=0")
+
+
+def _markers(added: Sequence[AddedLine]) -> list[str]:
+    return [f"{line.path}:{line.number}" for line in added if MARKER.match(line.text)]
+
+
+async def _harm(changes: Sequence[Change], added: Sequence[AddedLine], settings: AgentSettings) -> Complaint | None:
+    return _paths(changes, settings) or await asyncio.to_thread(secrets_in, added)
 
 
 def _paths(changes: Sequence[Change], settings: AgentSettings) -> Complaint | None:
@@ -113,12 +121,11 @@ def _paths(changes: Sequence[Change], settings: AgentSettings) -> Complaint | No
     return None
 
 
-def _size(changes: Sequence[Change], settings: AgentSettings) -> Complaint | None:
-    lines = sum(change.lines for change in changes)
-    if len(changes) <= settings.max_changed_files and lines <= settings.max_changed_lines:
+def _size(files: int, lines: int, settings: AgentSettings) -> Complaint | None:
+    if files <= settings.max_changed_files and lines <= settings.max_changed_lines:
         return None
     allowed = f"{settings.max_changed_files} files and {settings.max_changed_lines} lines"
-    text = f"The change has {len(changes)} files and {lines} lines; at most {allowed} are taken. Make it smaller."
+    text = f"The change has {files} files and {lines} lines; at most {allowed} are taken. Make it smaller."
     return Complaint("diff_too_large", text)
 
 

@@ -17,7 +17,8 @@ Detector = Callable[[str], Iterable[str]]
 
 
 def kinds(line: str) -> Iterator[str]:
-    """What kinds of credentials stand in `line`."""
+    """What kinds of credentials stand in `line`, which may be of a file in UTF-16 that was read as UTF-8."""
+    line = line.replace("\0", "")
     if ANTHROPIC.search(line):
         yield "Anthropic API Key"
     for kind, detect in _detectors().items():

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agents.changes import Change, added_lines, commentable, parse_raw
+from agents.changes import Change, added_lines, commentable, lines_changed, parse_raw
 
 DIFF = """\
 diff --git a/app.py b/app.py
@@ -34,14 +34,13 @@ def test_comments_may_stand_on_every_line_of_the_new_files_that_is_shown() -> No
     assert commentable(DIFF) == {("app.py", 1), ("app.py", 2), ("app.py", 3), ("app.py", 4), ("new file", 1)}
 
 
-def test_raw_and_numstat_give_mode_and_size() -> None:
-    raw = ":100644 160000 a b M\0sub\0:000000 100644 0 c A\0x.png\0:100644 000000 d 0 D\0old\ttab\0"
-    assert parse_raw(raw, "1\t2\tsub\0-\t-\tx.png\x000\t7\told\ttab\0") == [
-        Change("sub", "160000", 3),
-        Change("x.png", "100644", 0),
-        Change("old\ttab", "000000", 7),
-    ]
+def test_raw_gives_path_and_mode() -> None:
+    raw = ":100644 160000 a b M\0sub\0:100644 000000 d 0 D\0old\ttab\0"
+    assert parse_raw(raw) == [Change("sub", "160000"), Change("old\ttab", "000000")]
+    assert parse_raw("") == []
 
 
-def test_no_change_is_no_change() -> None:
-    assert parse_raw("", "") == []
+def test_lines_are_counted_by_their_hunks() -> None:
+    hunks = "@@ -1 +1,3 @@ def f():", "-@@ -1 +1,900 @@", "+a", "+b", "+c", "@@ -9,2 +11,0 @@", "-d", "-e"
+    assert lines_changed("\n".join(hunks)) == 6
+    assert lines_changed("") == 0

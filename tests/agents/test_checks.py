@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.checks import CommandReport, inspect, prove
+from agents.checks import CommandReport, harm, inspect, prove
 from agents.settings import AgentSettings
 
 if TYPE_CHECKING:
@@ -44,6 +44,54 @@ async def test_a_change_is_refused_with_the_place(
     found, text = await complaint(local)
     assert found == error_class
     assert named in text
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ["* -diff\n", "*.txt binary\n", "* -diff -text conflict-marker-size=40 whitespace=-trailing-space\n"],
+)
+@pytest.mark.parametrize(
+    ("content", "error_class"),
+    [
+        ("ghp_" + "a" * 36 + "\n", "secret_found"),
+        ("line\n" * 3001, "diff_too_large"),
+        ("<<<<<<< x\n=======\n>>>>>>> y\n", "conflict_markers"),
+    ],
+)
+async def test_attributes_hide_nothing(local: Local, attributes: str, content: str, error_class: str) -> None:
+    local.write(".gitattributes", attributes)
+    local.write("notes.txt", content)
+    assert (await complaint(local))[0] == error_class
+
+
+SECRETS = "key = AKIA" + "B" * 16 + "\nghp_" + "c" * 36 + "\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0" + SECRETS.encode(),
+        *(SECRETS.encode(encoding) for encoding in ("utf-16", "utf-16-be", "utf-16-le", "utf-32")),
+        b"\x89PNG\r\n\xff" + SECRETS.encode() + b"\xfe\x00",
+    ],
+)
+async def test_what_is_no_plain_text_is_looked_through_too(local: Local, content: bytes) -> None:
+    (local.copy.tree / "notes.bin").write_bytes(content)
+    found, text = await complaint(local)
+    assert found == "secret_found"
+    assert "notes.bin:1: AWS Access Key" in text or "notes.bin:2: AWS Access Key" in text
+    assert "GitHub Token" in text
+    assert await harm(local.copy, local.base, settings())
+
+
+async def test_lines_of_what_git_takes_for_binary_are_counted(local: Local) -> None:
+    local.write("big.txt", "\0" + "line\n" * 3001)
+    assert (await complaint(local))[0] == "diff_too_large"
+
+
+async def test_headings_are_no_markers(local: Local) -> None:
+    local.write("notes.rst", "Title\n========\n\n>>> 1\n1\n<<<<<< six\n<<<<<<<seven\n")
+    assert await complaint(local) == ("", "")
 
 
 async def test_the_text_of_a_refusal_does_not_repeat_the_secret(local: Local) -> None:
