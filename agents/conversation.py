@@ -181,6 +181,12 @@ class Conversation(Generic[Result]):
             self._say(f"← {unfenced(result.text)[:300]}")
         return told
 
+    async def denied(self, tool: str, reason: str) -> None:
+        """Note a call that the guard denied before it came here; raises as `use` does."""
+        self._seen.append(f"← {reason[:300]}")
+        self._say(f"← {reason[:300]}")
+        await self._toolbelt.denied(tool, reason)
+
     def _with_messages(self, told: list[ToolResult]) -> list[ToolResult]:
         """What was sent to the run meanwhile stands at the end of the last answer."""
         if self.result is None and told and (letters := self._inbox.take()):

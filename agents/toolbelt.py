@@ -134,7 +134,7 @@ class Toolbelt:
         except (Fenced, Superseded):
             raise
         except Denied as denied:
-            await self._denied(use, denied)
+            await self.denied(use.name, str(denied))
             return ToolResult(use.id, denied.wire(), is_error=True)
         except RigError as error:
             self._denials = 0
@@ -142,13 +142,18 @@ class Toolbelt:
         self._denials = 0
         return ToolResult(use.id, self._fence.around(use.name, shown(answer)))
 
-    async def _denied(self, use: ToolUse, denied: Denied) -> None:
+    async def denied(self, tool: str, why: str) -> None:
+        """Tell of a call that the guard denied, wherever it did.
+
+        Raises:
+            Stuck: It is the third in a row.
+        """
         self._denials += 1
-        reason = redact(str(denied))[:REASON]
-        log.warning("the guard denied a call", tool=use.name, reason=reason)
-        await self._report("GUARD_BLOCKED", tool=use.name, reason=reason)
+        reason = redact(why)[:REASON]
+        log.warning("the guard denied a call", tool=tool, reason=reason)
+        await self._report("GUARD_BLOCKED", tool=tool, reason=reason)
         if self._denials >= DENIALS:
-            raise Stuck("guard", f"The guard denied {self._denials} calls in a row.", f"{use.name}: {reason}")
+            raise Stuck("guard", f"The guard denied {self._denials} calls in a row.", f"{tool}: {reason}")
 
 
 async def _listed(mesh: Mesh, name: str, server: Server) -> list[Tool] | None:

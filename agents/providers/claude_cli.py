@@ -17,7 +17,7 @@ from agents.providers.claude_lines import Asking, ClaudeLines, Ended, Limited, S
 from agents.providers.cli import Lost, Seat, Setup, Start
 from agents.providers.endpoint import NAME as SERVER
 from agents.providers.endpoint import Endpoint
-from agents.providers.hooks import GUARDED, SECONDS, denying, guarding, saying
+from agents.providers.hooks import GUARDED, SECONDS, denying, saying
 from agents.providers.limits import epoch, reset_in_text, reset_of, speaks_of_limit
 from agents.providers.program import Program
 from agents.results import FINISH, GIVE_UP
@@ -54,7 +54,7 @@ class ClaudeSeat(Seat):
 
     def endpoint(self) -> Endpoint:
         """The tools of the conversation; Claude Code ends by a hook once the result is taken."""
-        return Endpoint(self._conversation, self._setup.price, self._setup.llm.max_tokens)
+        return Endpoint(self._conversation, self._setup.price, self._setup.llm.max_tokens, self.denied)
 
     async def start(self, endpoint: Endpoint, words: str) -> Start:
         """How to start it; everything long goes by files."""
@@ -62,7 +62,7 @@ class ClaudeSeat(Seat):
             "words.txt": words,
             "system.txt": self._conversation.brief.system,
             "mcp.json": json.dumps(_servers(endpoint.url)),
-            "settings.json": json.dumps(_settings(self._conversation.brief.folder / "tree")),
+            "settings.json": json.dumps(_settings(self.guard)),
         }
         for name, text in texts.items():
             (self._home / name).write_text(text, encoding="utf-8")
@@ -162,12 +162,12 @@ def _servers(url: str) -> dict[str, Any]:
     return {"mcpServers": {SERVER: {"type": "http", "url": url, "headers": header, "alwaysLoad": True}}}
 
 
-def _settings(tree: Path) -> dict[str, Any]:
+def _settings(guard: str) -> dict[str, Any]:
     """Hooks: nothing but the run's tools is ever called, and the program ends once the result is taken."""
     stop = {"continue": False, "stopReason": "The result is taken.", "suppressOutput": True}
     return {
         "hooks": {
-            "PreToolUse": [_hook(f"^(?!mcp__{SERVER}__)", denying()), _hook(GUARDED, guarding(tree))],
+            "PreToolUse": [_hook(f"^(?!mcp__{SERVER}__)", denying()), _hook(GUARDED, guard)],
             "PostToolUse": [_hook(f"mcp__{SERVER}__({FINISH}|{GIVE_UP})", saying(stop))],
         }
     }

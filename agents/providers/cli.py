@@ -16,6 +16,7 @@ from agents.conversation import AnyConversation
 from agents.errors import NoModel, UsageLimited
 from agents.prices import ModelPrice
 from agents.providers.endpoint import Endpoint, serving
+from agents.providers.hooks import guarding
 from agents.providers.limits import UNKNOWN
 from agents.providers.program import Program, running
 from agents.transcripts import Kept
@@ -79,6 +80,16 @@ class Seat(ABC):
         self._home = conversation.brief.folder / home
         self._work = self._home / "work"
         self._session = self._new_session()
+
+    @property
+    def denied(self) -> Path:
+        """The file in which the guard's hook notes what it denies."""
+        return self._home / "denied.jsonl"
+
+    @property
+    def guard(self) -> str:
+        """The command of that hook."""
+        return guarding(self._conversation.brief.folder / "tree", self.denied)
 
     @abstractmethod
     def endpoint(self) -> Endpoint:
@@ -187,6 +198,7 @@ class Cli:
             over = asyncio.ensure_future(endpoint.over.wait())
             try:
                 await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
+                await endpoint.look()
                 if endpoint.failure is not None:
                     raise endpoint.failure
                 if not endpoint.over.is_set():

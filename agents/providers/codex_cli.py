@@ -41,15 +41,16 @@ class CodexSeat(Seat):
     def endpoint(self) -> Endpoint:
         """The tools of the conversation; Codex shows its model no error as one, and goes on after the result."""
         price, most = self._setup.price, self._setup.llm.max_tokens
-        return Endpoint(self._conversation, price, most, says_errors=False, answers_last=False)
+        return Endpoint(self._conversation, price, most, self.denied, says_errors=False, answers_last=False)
 
     async def start(self, endpoint: Endpoint, words: str) -> Start:
         """How to start it; everything but the session's name goes by files."""
         (self._home / "words.txt").write_text(words, encoding="utf-8")
         models = self._home / "models.json"
         models.write_text(catalog(await self._models(), self._setup.llm.model, self._conversation.brief.system))
-        base, tree = os.environ.get("OPENAI_BASE_URL") or API, self._conversation.brief.folder / "tree"
-        (self._home / "config.toml").write_text(config(self._setup.llm.model, models, endpoint.url, base, tree))
+        base = os.environ.get("OPENAI_BASE_URL") or API
+        told = config(self._setup.llm.model, models, endpoint.url, base, self.guard)
+        (self._home / "config.toml").write_text(told)
         argv = [self._setup.program, "exec", "--json", "--skip-git-repo-check", "--ignore-rules"]
         argv += ["--dangerously-bypass-hook-trust", "--sandbox", "read-only"]
         argv += ["resume", self._session, "-"] if self.begun() else ["-"]

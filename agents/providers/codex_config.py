@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from agents.providers.endpoint import NAME as SERVER
-from agents.providers.hooks import GUARDED, SECONDS, denying, guarding
+from agents.providers.hooks import GUARDED, SECONDS, denying
 from servers.kit.errors import Unavailable
 
 PROVIDER_KEY: Final = "RIG_MODEL_KEY"
@@ -56,8 +56,12 @@ def catalog(known: str, model: str, system: str) -> str:
     return json.dumps({"models": [kept | own]})
 
 
-def config(model: str, models: Path, tools_url: str, api_url: str, tree: Path) -> str:
-    """The configuration file; the secrets that it speaks of are in the environment."""
+def config(model: str, models: Path, tools_url: str, api_url: str, guard: str) -> str:
+    """The configuration file; the secrets that it speaks of are in the environment.
+
+    Args:
+        guard: The command that judges a call of the workspace.
+    """
     features = "\n".join(f"{name} = false" for name in OFF)
     return f"""\
 model = {_quoted(model)}
@@ -105,7 +109,7 @@ persistence = "none"
 {features}
 
 {_hook(DENIED, denying())}
-{_hook(GUARDED, guarding(tree))}
+{_hook(GUARDED, guard)}
 """
 
 

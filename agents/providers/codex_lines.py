@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from agents.providers import ToolUse, Usage
 from agents.providers.endpoint import NAME as SERVER
-from agents.providers.lines import as_object, counted, parsed
+from agents.providers.lines import Growing, as_object, counted, parsed
 
 NAMESPACE = f"mcp__{SERVER}"
 STATUS = re.compile(r"status:? (\d{3})\b")
@@ -72,23 +72,13 @@ class Rollout:
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        self._path = path
-        self._offset = offset
-        self._rest = b""
+        self._file = Growing(path, offset)
         self._texts: list[str] = []
         self._uses: list[ToolUse] = []
 
     def news(self) -> list[Said]:
         """The answers that came since the last look."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                more = file.read()
-        except OSError:
-            return []
-        self._offset += len(more)
-        *whole, self._rest = (self._rest + more).split(b"\n")
-        return [said for line in whole if (said := self._line(parsed(line)))]
+        return [said for entry in self._file.news() if (said := self._line(entry))]
 
     def _line(self, entry: dict[str, Any]) -> Said | None:
         payload = as_object(entry.get("payload"))

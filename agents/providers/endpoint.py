@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agents.conversation import AnyConversation
 from agents.prices import ModelPrice
 from agents.providers import Answer, ToolResult, ToolSpec, ToolUse
+from agents.providers.lines import Growing
 from servers.kit.logs import get
 
 log = get(__name__)
@@ -45,6 +47,7 @@ class Endpoint:
     Args:
         price: What the program's model costs: each answer of a tool lets it make another call.
         max_tokens: The longest answer of the model.
+        denied: File in which the guard's hook notes what it denies.
         says_errors: Whether the program tells its model that a call failed; if not, the answer's text does.
         answers_last: Whether the program ends by itself once the result is taken; if not, it gets no answer to that.
 
@@ -58,6 +61,7 @@ class Endpoint:
         conversation: AnyConversation,
         price: ModelPrice,
         max_tokens: int,
+        denied: Path,
         says_errors: bool = True,
         answers_last: bool = True,
     ) -> None:
@@ -70,6 +74,7 @@ class Endpoint:
         self._conversation = conversation
         self._price = price
         self._max_tokens = max_tokens
+        self._denied = Growing(denied)
         self._counted = asyncio.Condition()
         self._asked = self._made = 0
         self._known = {_shown(spec): spec.name for spec in conversation.specs}
@@ -85,6 +90,7 @@ class Endpoint:
             return _answer(ToolResult("", LATE, is_error=True))
         name = self._known.get(asked.name, asked.name)
         use = ToolUse(str(uuid4()), name, dict(asked.arguments or {}))
+        await self.look()
         self._made += 1
         try:
             [result] = await self._conversation.use([use])
@@ -108,6 +114,17 @@ class Endpoint:
         async with self._counted:
             self._asked += len(answer.uses)
             self._counted.notify_all()
+        await self.look()
+
+    async def look(self) -> None:
+        """Note what the guard's hook denied since the last look; the third in a row ends the run."""
+        for said in self._denied.news():
+            self._made += 1
+            name = named(str(said.get("tool")))
+            try:
+                await self._conversation.denied(self._known.get(name, name), str(said.get("reason")))
+            except Exception as error:  # noqa: BLE001 - as in a call
+                self.end(error)
 
     async def require_room(self) -> None:
         """Let the program's model be called once more.

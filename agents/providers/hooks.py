@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any, Final
 from agents.providers.endpoint import NAME as SERVER
 
 SECONDS: Final = 30
+POLICY: Final = "RIG_GUARD_POLICY"
 GUARDED: Final = f"mcp__{SERVER}__workspace__(run_command|write_file|edit_file)"
 
 
-def guarding(tree: Path) -> str:
+def guarding(tree: Path, denied: Path) -> str:
     """The command that judges a call by the rig's guard, as the workspace server does again.
 
     Args:
         tree: The run's files.
+        denied: File that is told what is denied, for such a call never comes to the server.
     """
-    program = [sys.executable, "-P", "-m", "rig", "guard", "hook", "--agent"]
+    policy = os.environ.get(POLICY)
+    stricter = ["--policy", str(Path(policy).absolute())] if policy else []
+    program = [sys.executable, "-P", "-m", "rig", "guard", "hook", "--agent", "--record", str(denied), *stricter]
     return f"CLAUDE_PROJECT_DIR={shlex.quote(str(tree))} exec {shlex.join(program)}"
 
 

@@ -3,7 +3,33 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, cast
+
+
+class Growing:
+    """Reads the lines of a file as it grows.
+
+    Args:
+        offset: Where those begin that were not read yet.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path = path
+        self._offset = offset
+        self._rest = b""
+
+    def news(self) -> list[dict[str, Any]]:
+        """The objects of the lines that came since the last look."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                more = file.read()
+        except OSError:
+            return []
+        self._offset += len(more)
+        *whole, self._rest = (self._rest + more).split(b"\n")
+        return [parsed(line) for line in whole]
 
 
 def parsed(line: bytes | str) -> dict[str, Any]:

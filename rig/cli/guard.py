@@ -120,6 +120,7 @@ def _print(verdict: str, tool: str, given: dict[str, Any], reason: str) -> None:
 def hook(
     agent: Annotated[bool, typer.Option("--agent", help="Nobody can be asked: what is unclear is denied")] = False,
     policy: Annotated[Path | None, typer.Option(help="File that makes the policy stricter")] = None,
+    record: Annotated[Path | None, typer.Option(help="File that is told of each call that is not made")] = None,
 ) -> None:
     """Answer a PreToolUse hook of Claude Code or Codex: the call as JSON on standard input.
 
@@ -127,4 +128,6 @@ def hook(
     """
     from servers.workspace.guard.hook import main
 
-    raise typer.Exit(main([*(["--agent"] if agent else []), *(["--policy", str(policy)] if policy else [])]))
+    files = {"--policy": policy, "--record": record}
+    given = [word for option, file in files.items() if file for word in (option, str(file))]
+    raise typer.Exit(main([*(["--agent"] if agent else []), *given]))

@@ -96,6 +96,7 @@ class Bench:
         self.provider = provider
         self.folder = folder
         self.files = Files()
+        self.server = "files"
         self.shelf = Shelf()
         self.reported: list[Answer] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -104,7 +105,9 @@ class Bench:
     async def run(self, play: Callable[[], Play], opening: str = "Do it.", **budget: Any) -> DevResult:
         self.model.plays[:] = [play]
         self.folder.mkdir(exist_ok=True)
-        toolbelt = await Toolbelt.of(CHARACTER, Mesh({"files": self.files}, 0), self._event)
+        servers = {self.server: HttpServer(tools=[name for name in self.files.names if name != "drop"])}
+        character = CHARACTER.model_copy(update={"mcp_servers": servers})
+        toolbelt = await Toolbelt.of(character, Mesh({self.server: self.files}, 0), self._event)
         meter = Meter(Budget(**budget), self._report, _room)
         brief = Brief("You work.", opening, self.folder)
         conversation = Conversation(brief, toolbelt, meter, DevResult, self._accept, self.shelf)

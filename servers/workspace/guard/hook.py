@@ -7,18 +7,19 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 LONGEST = 4 * 1024 * 1024
 BROKEN = 2
-AGENT, POLICY = "--agent", "--policy"
+AGENT, POLICY, RECORD = "--agent", "--policy", "--record"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Judge the call on standard input; the exit code, which is 2 for whatever cannot be judged.
 
     Args:
-        arguments: `--agent` where nobody can be asked; `--policy FILE` makes the policy stricter.
+        arguments: `--agent` where nobody can be asked; `--policy FILE` makes the policy stricter; `--record FILE`
+            is told of each call that is not made, a JSON object a line.
     """
     try:
         answer = answered(sys.stdin.buffer.read(LONGEST + 1), arguments)
@@ -46,9 +47,13 @@ def answered(data: bytes, arguments: Sequence[str]) -> str:
     tool, given = called.get("tool_name"), _mapping(called.get("tool_input"), "tool_input")
     if not isinstance(tool, str) or not tool:
         raise ValueError("tool_name is missing")
-    verdict = _judged(tool, given, str(called.get("cwd") or ""), arguments)
+    options = _options(arguments)
+    verdict = _judged(tool, given, str(called.get("cwd") or ""), options)
     if verdict.verdict == "allow":
         return ""
+    if options.record:
+        with options.record.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"tool": tool, "reason": verdict.reason}) + "\n")
     decision = {
         "hookEventName": "PreToolUse",
         "permissionDecision": verdict.verdict,
@@ -63,31 +68,37 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return cast(dict[str, Any], value)
 
 
-def _judged(tool: str, given: Mapping[str, Any], cwd: str, arguments: Sequence[str]) -> Any:
+def _judged(tool: str, given: Mapping[str, Any], cwd: str, options: _Options) -> Any:
     # Imported here, so that what fails to import also fails closed.
     from servers.workspace.guard.here import place_of, repository_of
     from servers.workspace.guard.judge import judge
     from servers.workspace.guard.policy import with_repository
 
-    agent, policy = _options(arguments)
     folder = Path(os.environ.get("CLAUDE_PROJECT_DIR") or cwd or Path.cwd())
-    place = place_of(repository_of(folder), person=not agent, policy=with_repository(policy))
+    place = place_of(repository_of(folder), person=not options.agent, policy=with_repository(options.policy))
     inside = cwd and place.inside(str(Path(cwd).resolve())) and "cwd" not in given
     return judge(tool, {**given, "cwd": cwd} if inside else given, place)
 
 
-def _options(arguments: Sequence[str]) -> tuple[bool, Path | None]:
+class _Options(NamedTuple):
+    agent: bool
+    policy: Path | None
+    record: Path | None
+
+
+def _options(arguments: Sequence[str]) -> _Options:
     left = list(arguments)
-    agent, policy = bool(os.environ.get("RIG_GUARD_AGENT")), os.environ.get("RIG_GUARD_POLICY")
+    agent, files = bool(os.environ.get("RIG_GUARD_AGENT")), {POLICY: os.environ.get("RIG_GUARD_POLICY"), RECORD: None}
     while left:
         word = left.pop(0)
         if word == AGENT:
             agent = True
-        elif word == POLICY and left:
-            policy = left.pop(0)
+        elif word in files and left:
+            files[word] = left.pop(0)
         else:
-            raise ValueError(f"{word} is no option; there are {AGENT} and {POLICY} FILE")
-    return agent, Path(policy) if policy else None
+            raise ValueError(f"{word} is no option; there are {AGENT}, {POLICY} FILE and {RECORD} FILE")
+    policy, record = (Path(file) if file else None for file in files.values())
+    return _Options(agent, policy, record)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,19 @@ def asked(hook: str, tool: str, **given: Any) -> Any:
 def test_a_command_is_judged_by_the_guard_in_the_runs_own_files(tmp_path: Path, command: str, verdict: str) -> None:
     tree = tmp_path / "it's a tree"
     tree.mkdir()
-    assert asked(guarding(tree), "mcp__rig__workspace__run_command", command=command) == verdict
+    denied = tmp_path / "denied.jsonl"
+    assert asked(guarding(tree, denied), "mcp__rig__workspace__run_command", command=command) == verdict
+    said = [json.loads(line) for line in denied.read_text().splitlines()] if denied.exists() else []
+    assert [one["tool"] for one in said] == ["mcp__rig__workspace__run_command"] * (verdict == "deny")
+    assert all(one["reason"] for one in said)
+
+
+def test_the_operators_policy_holds_in_the_hook_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "it's.yaml").write_text("denied: [{because: not here, commands: [kubectl get]}]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIG_GUARD_POLICY", "it's.yaml")
+    hook = guarding(tmp_path, tmp_path / "denied.jsonl")
+    assert asked(hook, "mcp__rig__workspace__run_command", command="kubectl get pods") == "deny"
 
 
 def test_a_built_in_tool_is_denied() -> None:
@@ -39,7 +51,7 @@ def test_a_built_in_tool_is_denied() -> None:
 
 
 def test_codex_is_told_of_one_server_and_no_tools(tmp_path: Path) -> None:
-    text = config('a "b"\\', tmp_path / "m.json", "http://127.0.0.1:1/mcp", "http://x/v1", tmp_path / "it's")
+    text = config('a "b"\\', tmp_path / "m.json", "http://127.0.0.1:1/mcp", "http://x/v1", 'judge "$1"')
     told = tomllib.loads(text)
     assert (told["model"], told["sandbox_mode"], told["approval_policy"]) == ('a "b"\\', "read-only", "never")
     assert list(told["mcp_servers"]) == ["rig"]

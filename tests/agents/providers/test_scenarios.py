@@ -132,6 +132,23 @@ async def test_three_denials_of_the_guard_are_enough(bench: Bench, double: Anthr
     assert [event for event, _ in bench.events] == ["GUARD_BLOCKED"] * 3
 
 
+async def test_denials_of_the_workspaces_guard_count_wherever_it_stands(bench: Bench, name: str) -> None:
+    bench.server, bench.files.names = "workspace", ["run_command"]
+    force, harmless = "git push --force origin main", "git status"
+
+    def play() -> Play:
+        for command in (force, force, harmless, force, force, force, harmless):
+            bench.files.error = Denied("No force-push.") if command == force else None
+            yield say("", use("mcp__workspace__run_command", command=command))
+
+    stuck = await bench.stuck(play)
+    assert (stuck.error_class, "force" in stuck.evidence) == ("guard", True)
+    said = [(event, data["tool"], "force" in data["reason"]) for event, data in bench.events]
+    assert said == [("GUARD_BLOCKED", "mcp__workspace__run_command", True)] * 5
+    reached = [given["command"] for _, given in bench.files.called]
+    assert reached == ([force, force, harmless, force, force, force] if name == "anthropic" else [harmless])
+
+
 async def test_a_lost_claim_ends_the_run_at_once(bench: Bench) -> None:
     bench.files.error = Fenced("Somebody else has it.")
 
