@@ -24,7 +24,9 @@ START_SECONDS = 60
 # How commands are confined is for whoever runs the machine to say, and no secret.
 OPERATORS = (
     "RIG_SANDBOX", "RIG_COMMAND_PROCESSES", "RIG_COMMAND_MEMORY_MB", "RIG_COMMAND_DISK_MB", "RIG_REGISTRY_HOSTS",
+    "RIG_COMMAND_ENV",
 )  # fmt: skip
+POLICY = "RIG_GUARD_POLICY"
 WARM_UP_SECONDS = 0.5
 
 
@@ -114,10 +116,18 @@ class StdioConnection:
             raise Unavailable(f"The server {self._name} did not answer within {START_SECONDS} s.") from error
 
 
+def operators_policy() -> Path | None:
+    """The file that makes the guard's policy stricter for every agent; who reads it may start elsewhere."""
+    given = os.environ.get(POLICY)
+    return Path(given).absolute() if given else None
+
+
 def _parameters(server: StdioServer, folder: Path) -> StdioServerParameters:
     # A bare `python` means ours: the rig's servers are installed there and perhaps nowhere else.
     command = sys.executable if server.command in PYTHONS else server.command
     tree = folder / "tree"
     limits = {name: os.environ[name] for name in OPERATORS if name in os.environ}
+    if policy := operators_policy():
+        limits[POLICY] = str(policy)
     env = {"RIG_WORKSPACE": str(tree), "RIG_DATA_DIR": str(folder), **limits, **server.env}
     return StdioServerParameters(command=command, args=server.args, env=env, cwd=tree)

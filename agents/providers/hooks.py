@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from agents.providers.endpoint import NAME as SERVER
+from agents.stdio import operators_policy
 
 SECONDS: Final = 30
-POLICY: Final = "RIG_GUARD_POLICY"
 GUARDED: Final = f"mcp__{SERVER}__workspace__(run_command|write_file|edit_file)"
 
 
@@ -23,8 +22,8 @@ def guarding(tree: Path, denied: Path) -> str:
         tree: The run's files.
         denied: File that is told what is denied, for such a call never comes to the server.
     """
-    policy = os.environ.get(POLICY)
-    stricter = ["--policy", str(Path(policy).absolute())] if policy else []
+    policy = operators_policy()
+    stricter = ["--policy", str(policy)] if policy else []
     program = [sys.executable, "-P", "-m", "rig", "guard", "hook", "--agent", "--record", str(denied), *stricter]
     return f"CLAUDE_PROJECT_DIR={shlex.quote(str(tree))} exec {shlex.join(program)}"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from agents.providers import loading
 from agents.settings import AgentSettings
@@ -15,6 +19,8 @@ from rig.embedded.settings import UpSettings
 from servers.kit.auth import SigningKey
 from servers.kit.character import load_files
 from servers.kit.errors import InvalidInput
+from servers.kit.settings import MODEL_KEYS, RigSettings
+from servers.workspace.settings import WorkspaceSettings
 
 PACKAGED = (Path(__file__).parents[1] / "characters", Path(__file__).parents[2] / "characters")
 TOKEN_LIFE = timedelta(hours=12)
@@ -23,15 +29,23 @@ PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-    *("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "RIG_CLAUDE_PROGRAM", "RIG_CODEX_PROGRAM"),
-    *("RIG_SANDBOX", "RIG_COMMAND_PROCESSES", "RIG_COMMAND_MEMORY_MB", "RIG_COMMAND_DISK_MB"),
-    *("RIG_REGISTRY_HOSTS", "RIG_SETUP_TIMEOUT_SECONDS", "RIG_CLONE_CACHE_MB"),
-    "RIG_TEST_TIMEOUT_SECONDS",
-    "RIG_MODEL_PATIENCE_SECONDS",
-    "RIG_PATIENCE_SECONDS",
-    "RIG_DRAIN_SECONDS",
-    "RIG_LOG_LEVEL",
+    *("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"),
 )
+# What `rig up` decides for each process, whatever is set; keys of models go to those that need them.
+DECIDED = frozenset({
+    *("conductor_url", "servers", "ca_file", "https_only", "token", "instance", "data_dir", "workspace"),
+    *("idle_exit_seconds", "parent_pipe", "status_port", "status_host", *(name.lower() for name in MODEL_KEYS)),
+})  # fmt: skip
+
+
+class _Workspaces(WorkspaceSettings):
+    """Reads the operator's `rig.toml` too, which no workspace server may: in its folder that is the repository's."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *args: Any, **kwargs: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return RigSettings.settings_customise_sources(settings_cls, *args, **kwargs)
 
 
 def characters_folder(settings: UpSettings) -> Path:
@@ -82,8 +96,12 @@ class Crew:
             raise InvalidInput("\n".join(lacks))
 
     def environment(self, settings: UpSettings, key: SigningKey, base: str) -> Callable[[str, int], dict[str, str]]:
-        """What a process may see: a short list of this process's variables, and its own token and place."""
-        shared = allowed(os.environ)
+        """What a process may see: a short list of this process's variables, what is set for it, its token and place.
+
+        Raises:
+            InvalidInput: A setting of the agents is wrong.
+        """
+        shared = allowed(os.environ) | operators()
 
         def of(name: str, number: int) -> dict[str, str]:
             wanted = loading.variables(self.catalogue[name])
@@ -102,6 +120,25 @@ class Crew:
             return shared | own | keys
 
         return of
+
+
+def operators() -> dict[str, str]:
+    """What is set of the agents and their workspaces, in the environment or `rig.toml`, as an agent's variables.
+
+    Raises:
+        InvalidInput: A value is wrong.
+    """
+    found: dict[str, str] = {}
+    for settings in (AgentSettings.load(token="-"), _Workspaces.load()):  # noqa: S106 - each process gets its own
+        said = settings.model_dump(exclude_unset=True, exclude=set(DECIDED), exclude_none=True)
+        found |= {f"RIG_{name.upper()}": _written(value) for name, value in said.items()}
+    return found
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value.expanduser().absolute())  # an agent's servers start elsewhere
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def allowed(environment: Mapping[str, str]) -> dict[str, str]:

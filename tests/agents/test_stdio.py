@@ -14,7 +14,7 @@ import pytest
 
 from agents.stdio import StdioConnection
 from servers.kit.character import StdioServer
-from servers.kit.errors import InvalidInput, NotFound, Unavailable
+from servers.kit.errors import Denied, InvalidInput, NotFound, Unavailable
 from servers.workspace.children import children
 from tests.workspace.outside import running_in
 
@@ -47,6 +47,16 @@ async def test_the_server_works_in_the_runs_tree(connect: Connect, tmp_path: Pat
     with pytest.raises(InvalidInput):
         await server.call("read_file", {"nothing": "b.txt"})
     assert {tool.name for tool in await server.list_tools()} >= {"read_file", "run_command"}
+
+
+async def test_the_operators_policy_holds_wherever_the_server_starts(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "guard.yaml").write_text("denied: [{because: not here, commands: [kubectl get]}]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIG_GUARD_POLICY", "guard.yaml")
+    with pytest.raises(Denied, match="not here"):
+        await connect().call("run_command", {"command": "kubectl get pods"})
 
 
 async def test_code_of_the_repository_does_not_stand_in_for_the_server(connect: Connect, tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from rig.embedded.crew import Crew, characters_folder
+from agents.settings import AgentSettings
+from agents.stdio import OPERATORS, POLICY, operators_policy
+from rig.embedded.crew import DECIDED, Crew, characters_folder
 from rig.embedded.settings import UpSettings
 from servers.kit.auth import SigningKey, Verifier
 from servers.kit.errors import InvalidInput
+from servers.workspace.settings import WorkspaceSettings
 
 CHARACTER = """
 name: {name}
@@ -71,6 +76,58 @@ async def test_an_agents_environment_is_a_short_list_with_its_own_token(
     assert "OPENAI_API_KEY" not in environment
     who = await Verifier.of(key).verify(environment["RIG_TOKEN"])
     assert (who.subject, who.role) == ("dev", "dev")
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    crew = Crew(folder_with(tmp_path, dev="dev"), None)
+    key = SigningKey.load_or_create(tmp_path / "key.pem")
+    return crew.environment(UpSettings.load(data_dir=tmp_path), key, "http://127.0.0.1:7700")("dev", 1)
+
+
+UNSET = {"prices": "prices.json", "guard_policy": "guard.yaml", "registry_hosts": ["pypi.example"]}
+SETTINGS = AgentSettings(token=SecretStr("-")).model_dump() | WorkspaceSettings().model_dump() | UNSET
+SET = {name: value for name, value in SETTINGS.items() if name not in DECIDED}
+FILES = ("prices", "guard_policy")
+
+
+@pytest.mark.parametrize("place", ["environment", "rig.toml"])
+def test_every_setting_of_agents_and_workspaces_reaches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in SET.items()}
+    if place == "environment":
+        for name, value in said.items():
+            monkeypatch.setenv(f"RIG_{name.upper()}", value)
+    else:
+        lines = [f"{name} = {json.dumps(value)}" for name, value in SET.items() if name != "command_env"]
+        (tmp_path / "rig.toml").write_text("\n".join([*lines, "[command_env]"]))
+        monkeypatch.setenv("RIG_CONFIG", "rig.toml")
+    known = environment(tmp_path)
+    wanted = said | {name: str(tmp_path / said[name]) for name in FILES}
+    assert {name: known.get(f"RIG_{name.upper()}") for name in SET} == wanted
+
+
+def test_what_is_not_set_is_left_to_the_agents(tmp_path: Path) -> None:
+    assert not {f"RIG_{name.upper()}" for name in SET} & set(environment(tmp_path))
+
+
+def test_a_wrong_setting_of_the_agents_is_named_before_they_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_COMMAND_MEMORY_MB", "lots")
+    with pytest.raises(InvalidInput, match="RIG_COMMAND_MEMORY_MB"):
+        environment(tmp_path)
+
+
+def test_every_setting_of_the_operator_reaches_the_workspace_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {f"RIG_{name.upper()}" for name in WorkspaceSettings.model_fields} - {"RIG_WORKSPACE", "RIG_DATA_DIR"}
+    assert {*OPERATORS, POLICY} == names
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(POLICY, "guard.yaml")
+    assert operators_policy() == tmp_path / "guard.yaml"
 
 
 def test_a_character_that_cannot_reach_its_model_is_named_before_anything_starts(tmp_path: Path) -> None:
