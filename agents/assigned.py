@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from agents.assignment import Assignment
-from agents.errors import BudgetExceeded
+from agents.errors import BudgetExceeded, UsageLimited
 from agents.git import Credential
 from agents.ground import Ground
 from agents.heartbeat import Pulse
@@ -21,12 +21,13 @@ from agents.settings import AgentSettings
 from agents.steering import Inbox
 from agents.workspace import WorkingCopy
 from servers.kit.character import Character
-from servers.kit.errors import Conflict, Fenced, IllegalTransition, NotFound, Superseded
+from servers.kit.errors import Conflict, Fenced, IllegalTransition, NotFound, Superseded, Unavailable
 from servers.kit.logs import get
 from servers.kit.money import Money
 
 log = get(__name__)
 T = TypeVar("T")
+TELL_SECONDS = 3
 OVER = (Fenced, Conflict, IllegalTransition, NotFound)
 
 
@@ -105,6 +106,16 @@ class Run:
     async def report(self, event: str, **data: Any) -> None:
         """Tell the conductor what happened."""
         await self.conductor("report_event", type=event, data=data)
+
+    async def limited(self, limit: UsageLimited) -> None:
+        """Tell of a provider's limit, at which every agent pauses; a conductor that is away hears of the next."""
+        self.live.say(str(limit))
+        said = {"provider": limit.provider, "until": limit.until.isoformat(), "reason": limit.reason}
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                await self.report("USAGE_LIMITED", **said)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("nobody could be told of a limit", reason=str(error) or "it took too long", **said)
 
     async def conductor(self, tool: str, **arguments: Any) -> Any:
         """Call the conductor under this run's claim."""

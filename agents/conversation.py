@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
 from pydantic import ValidationError
 
-from agents.errors import Stuck
+from agents.errors import Stuck, UsageLimited
 from agents.livelog import Say, say_nothing, unfenced
 from agents.meter import Meter
 from agents.prices import ModelPrice, tokens_at_most
@@ -21,10 +21,12 @@ from agents.results import FINISH, GIVE_UP, GiveUp, Result, arguments, problems,
 from agents.steering import UNREAD, Inbox
 from agents.toolbelt import Toolbelt
 from agents.transcripts import Keeping, Kept, NoTranscripts, Transcripts
+from servers.kit.errors import RigError
 from servers.kit.logs import get, redact
 
 log = get(__name__)
 INVALID_RESULTS = 3
+LOST_SECONDS = 2
 TAKEN = "The result is taken. The work is over; say nothing more."
 CUT_OFF = "This call was cut off with the process that made it; it may have been made or not. Look before you go on."
 NUDGE = f"You ended your turn without a result. Go on, or call `{FINISH}`; if you cannot reach one, call `{GIVE_UP}`."
@@ -37,6 +39,10 @@ RESUMED = (
 )
 
 Accept = Callable[[Result], Awaitable[str | None]]
+
+
+async def _nobody(limit: UsageLimited) -> None:
+    """Where nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Conversation(Generic[Result]):
         accept: Says what is wrong with a result, or None; raises Stuck when it has said so often enough.
         inbox: What is sent to the run while it works.
         say: Tells whoever follows the run what goes on.
+        limited: Tells of a provider's limit when it is met, also where another provider goes on.
 
     Attributes:
         result: The result, once one is accepted.
@@ -76,8 +83,10 @@ class Conversation(Generic[Result]):
         transcripts: Transcripts | None = None,
         inbox: Inbox | None = None,
         say: Say = say_nothing,
+        limited: Callable[[UsageLimited], Awaitable[None]] = _nobody,
     ) -> None:
         self.brief = brief
+        self.limited = limited
         self.meter = meter
         self.transcripts = transcripts or NoTranscripts()
         self.result: Result | None = None
@@ -160,6 +169,12 @@ class Conversation(Generic[Result]):
             self._keeping.offer()
         tools = [use.name for use in answer.uses]
         log.info("the model answered", turn=self.meter.turns, tools=tools, provider=answer.provider)
+
+    async def count_lost(self, answer: Answer) -> None:
+        """Count what an answer cost that was cut off; not for long, as the run may have been told to stop."""
+        with suppress(TimeoutError, RigError):
+            async with asyncio.timeout(LOST_SECONDS):
+                await self.count(answer)
 
     async def use(self, uses: Sequence[ToolUse]) -> list[ToolResult]:
         """Make the calls of one turn; `result` stands afterwards if it was handed in and taken.

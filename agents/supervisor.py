@@ -56,7 +56,6 @@ async def supervise(run: Run, pulse: Pulse, stop: Awaitable[NoReturn], found: Fo
         await _give_back(run, str(error))
         raise
     except UsageLimited as limit:
-        await _tell(run, "USAGE_LIMITED", provider=limit.provider, until=limit.until.isoformat(), reason=limit.reason)
         await _give_back(run, str(limit), parked=False)
     except BudgetExceeded as over:
         await _over_budget(run, over)

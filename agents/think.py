@@ -36,7 +36,9 @@ async def think(
     opening = prompt.opening(run.assignment, said, earlier, fence, run.inbox.introduction)
     brief = Brief(prompt.system(run.character), opening, run.copy.tree.parent)
     transcripts = AtConductor(run.conductor, run.assignment.attempt)
-    conversation = Conversation(brief, toolbelt, run.meter, result, accept, transcripts, run.inbox, run.live.say)
+    conversation = Conversation(
+        *(brief, toolbelt, run.meter, result, accept, transcripts, run.inbox, run.live.say), limited=run.limited
+    )
     minutes = run.character.budget.minutes
     limit = asyncio.timeout(minutes * 60)
     try:

@@ -62,7 +62,11 @@ class AnthropicProvider:
         chat = AnthropicChat(self._client, self._llm, self._price, self._patience, system, tools)
         earlier = chat.resume(await conversation.transcripts.find(self.name))
         async with conversation.kept(self.name, chat.kept):
-            await loop(chat, conversation, conversation.begin(earlier), self._llm.max_tokens)
+            try:
+                await loop(chat, conversation, conversation.begin(earlier), self._llm.max_tokens)
+            finally:
+                if lost := chat.lost():
+                    await conversation.count_lost(lost)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -121,18 +125,21 @@ class AnthropicChat:
             raise UsageLimited(NAME, datetime.now(UTC) + UNKNOWN, str(error)) from error
         except Unavailable as error:
             raise NoModel(f"The model is away: {error}") from error
+        self._lost += _usage(message)
         _refuse_dead_ends(message)
         # An answer without content is no turn that the API takes back.
         self._messages = [*asked, _turn(message)] if message.content else asked
-        usage, self._lost = _usage(message) + self._lost, Usage()
-        return Answer(
-            text="".join(block.text for block in message.content if block.type == "text"),
-            uses=_uses(message, problem),
-            usage=usage,
-            cost=self.price.cost(usage),
-            model=self._llm.model,
-            provider=NAME,
-        )
+        usage, self._lost = self._lost, Usage()
+        text = "".join(block.text for block in message.content if block.type == "text")
+        return self._answer(text, _uses(message, problem), usage)
+
+    def lost(self) -> Answer | None:
+        """What answers cost that did not come through, and that no later one was counted with."""
+        usage, self._lost = self._lost, Usage()
+        return self._answer("", (), usage) if usage != Usage() else None
+
+    def _answer(self, text: str, uses: tuple[ToolUse, ...], usage: Usage) -> Answer:
+        return Answer(text, uses, usage, self.price.cost(usage), self._llm.model, NAME)
 
     async def _query(self, messages: list[MessageParam]) -> tuple[Message, str]:
         try:
@@ -155,7 +162,7 @@ class AnthropicChat:
             await stream.until_done()
         except ValueError as error:  # the SDK gives up on a tool input that is no JSON
             problem = f"The input is not valid JSON: {str(error).partition('Error: ')[2] or error}"[:500]
-        except (anthropic.APIError, httpx2.HTTPError):
+        except BaseException:  # also when the run is told to stop in the middle of it
             self._lose(stream)
             raise
         message = stream.current_message_snapshot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -85,28 +86,30 @@ class ClaudeSeat(Seat):
         """Follow a process to its end."""
         lines, ended, until = ClaudeLines(), None, None
         before, counted = self._spent(), Money()
-        async for line in program.lines():
-            match lines.read(line):
-                case Said() as said:
-                    counted += await self._count(endpoint, said)
-                case Limited(at):
-                    until = at
-                case Ended() as ended:
-                    break
-                case Asking() | None:
-                    pass
-        if rest := lines.rest():
-            counted += await self._count(endpoint, rest)
+        try:
+            async for line in program.lines():
+                match lines.read(line):
+                    case Said() as said:
+                        counted += await self._count(endpoint.count, said)
+                    case Limited(at):
+                        until = at
+                    case Ended() as ended:
+                        break
+                    case Asking() | None:
+                        pass
+        finally:
+            if rest := lines.rest():
+                counted += await self._count(self._conversation.count_lost, rest)
         if ended is None:
             code, said = await program.ended(), program.complaint[-500:] or "it said nothing"
             raise Unavailable(f"{self._setup.program} ended with {code}: {said}")
         await self._count_unseen(endpoint, Money.of(max(ended.usd - before, 0)), counted)
         self._judge(ended, until)
 
-    async def _count(self, endpoint: Endpoint, said: Said) -> Money:
+    async def _count(self, count: Callable[[Answer], Awaitable[None]], said: Said) -> Money:
         cost = self._setup.price.cost(said.usage)
         answer = Answer(said.text, said.uses, said.usage, cost, said.model or self._setup.llm.model, NAME)
-        await endpoint.count(answer)
+        await count(answer)
         return cost
 
     async def _count_unseen(self, endpoint: Endpoint, spent: Money, counted: Money) -> None:

@@ -28,7 +28,6 @@ class InOrder:
     def __init__(self, providers: Sequence[Provider], now: Callable[[], datetime] = _now) -> None:
         self._providers = providers
         self._now = now
-        self._rests: dict[int, NoModel | UsageLimited] = {}
         self._until: dict[int, datetime] = {}
 
     @property
@@ -37,16 +36,25 @@ class InOrder:
         return self._providers[0].name
 
     async def work(self, conversation: AnyConversation) -> None:
-        """As the first that can; UsageLimited or NoModel where none can."""
+        """As the first that can, telling of every limit that is met.
+
+        Raises:
+            UsageLimited: Each that was asked is at its limit; this is the one that ends first.
+            NoModel: None can go on otherwise.
+        """
+        failures: list[NoModel | UsageLimited] = []
         for place, provider in self._awake():
             try:
-                await provider.work(conversation)
-            except (NoModel, UsageLimited) as error:
-                self._rest(place, error)
-                log.warning("a provider cannot go on; the next is asked", provider=provider.name, reason=str(error))
-            else:
-                return
-        raise self._none()
+                return await provider.work(conversation)
+            except UsageLimited as limit:
+                self._until[place] = limit.until
+                failures.append(limit)
+                await conversation.limited(limit)
+            except NoModel as error:
+                self._until[place] = self._now() + REST
+                failures.append(error)
+            log.warning("a provider cannot go on", provider=provider.name, reason=str(failures[-1]))
+        raise _of_all(failures)
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -55,17 +63,14 @@ class InOrder:
 
     def _awake(self) -> list[tuple[int, Provider]]:
         now = self._now()
-        awake = [(n, one) for n, one in enumerate(self._providers) if self._until.get(n, now) <= now]
-        # One that is merely away is asked again before all give up.
-        return awake or [(n, one) for n, one in enumerate(self._providers) if isinstance(self._rests[n], NoModel)]
+        every = list(enumerate(self._providers))
+        # Whoever gives us work where all rest knows better, or learns from their answers that it may not.
+        return [(n, one) for n, one in every if self._until.get(n, now) <= now] or every
 
-    def _rest(self, place: int, error: NoModel | UsageLimited) -> None:
-        self._rests[place] = error
-        self._until[place] = error.until if isinstance(error, UsageLimited) else self._now() + REST
 
-    def _none(self) -> NoModel | UsageLimited:
-        """What to say of all of them: the limit that ends first, for that is when it goes on."""
-        limits = [error for error in self._rests.values() if isinstance(error, UsageLimited)]
-        if limits:
-            return min(limits, key=lambda error: error.until)
-        return NoModel(" ".join(str(error) for error in self._rests.values()))
+def _of_all(failures: Sequence[NoModel | UsageLimited]) -> NoModel | UsageLimited:
+    limits = [error for error in failures if isinstance(error, UsageLimited)]
+    # With one that is merely away the conductor would offer the work again at once.
+    if len(limits) == len(failures):
+        return min(limits, key=lambda error: error.until)
+    return failures[0] if len(failures) == 1 else NoModel(" ".join(str(error) for error in failures))

@@ -71,8 +71,7 @@ def load(character: Character, settings: AgentSettings) -> Provider:
     """
     require(character, settings)
     prices = Prices.load(settings.prices)
-    providers = [_load(llm, settings, prices) for llm in models(character)]
-    return providers[0] if len(providers) == 1 else InOrder(providers)
+    return InOrder([_load(llm, settings, prices) for llm in models(character)])
 
 
 def variables(character: Character) -> set[str]:

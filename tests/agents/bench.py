@@ -11,7 +11,7 @@ import pytest
 from mcp.types import Tool, ToolAnnotations
 
 from agents.conversation import Brief, Conversation
-from agents.errors import BudgetExceeded, Stuck
+from agents.errors import BudgetExceeded, Stuck, UsageLimited
 from agents.mesh import Mesh
 from agents.meter import Grant, Meter
 from agents.providers import Answer, Provider
@@ -101,6 +101,7 @@ class Bench:
         self.reported: list[Answer] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.complaints: list[str] = []
+        self.limits: list[str] = []
 
     async def run(self, play: Callable[[], Play], opening: str = "Do it.", **budget: Any) -> DevResult:
         self.model.plays[:] = [play]
@@ -110,7 +111,9 @@ class Bench:
         toolbelt = await Toolbelt.of(character, Mesh({self.server: self.files}, 0), self._event)
         meter = Meter(Budget(**budget), self._report, _room)
         brief = Brief("You work.", opening, self.folder)
-        conversation = Conversation(brief, toolbelt, meter, DevResult, self._accept, self.shelf)
+        conversation = Conversation(
+            brief, toolbelt, meter, DevResult, self._accept, self.shelf, limited=self._limited
+        )
         try:
             await self.provider.work(conversation)
         except (Stuck, BudgetExceeded) as ended:
@@ -134,6 +137,9 @@ class Bench:
 
     async def _event(self, event: str, **data: Any) -> None:
         self.events.append((event, data))
+
+    async def _limited(self, limit: UsageLimited) -> None:
+        self.limits.append(limit.provider)
 
     async def _accept(self, _: DevResult) -> str | None:
         return self.complaints.pop(0) if self.complaints else None

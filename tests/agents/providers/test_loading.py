@@ -64,15 +64,34 @@ def limited(hours: float, name: str = "a") -> UsageLimited:
     return UsageLimited(name, NOW + timedelta(hours=hours), "usage limit reached")
 
 
-async def work(order: InOrder) -> None:
-    await order.work(cast(AnyConversation, None))
+class Listener:
+    """What a conversation hears of limits."""
+
+    def __init__(self) -> None:
+        self.limits: list[str] = []
+
+    async def limited(self, limit: UsageLimited) -> None:
+        self.limits.append(limit.provider)
+
+
+async def work(order: InOrder) -> list[str]:
+    listener = Listener()
+    await order.work(cast(AnyConversation, listener))
+    return listener.limits
+
+
+async def fails(order: InOrder) -> tuple[NoModel | UsageLimited, list[str]]:
+    listener = Listener()
+    with pytest.raises((NoModel, UsageLimited)) as caught:
+        await order.work(cast(AnyConversation, listener))
+    return caught.value, listener.limits
 
 
 async def test_the_next_goes_on_where_one_cannot() -> None:
     first, second = Told("a", limited(1), None), Told("b", None, None)
     clock = Clock()
     order = InOrder([first, second], clock)
-    await work(order)
+    assert await work(order) == ["a"]
     assert (first.asked, second.asked, order.name) == (1, 1, "a")
     await work(order)
     assert (first.asked, second.asked) == (1, 2)  # it rests until its limit ends
@@ -81,11 +100,26 @@ async def test_the_next_goes_on_where_one_cannot() -> None:
     assert (first.asked, second.asked) == (2, 2)
 
 
-async def test_where_all_are_limited_the_first_end_is_told() -> None:
-    order = InOrder([Told("a", limited(3, "a")), Told("b", NoModel("away")), Told("c", limited(2, "c"))], Clock())
-    with pytest.raises(UsageLimited) as caught:
-        await work(order)
-    assert (caught.value.provider, caught.value.until) == ("c", NOW + timedelta(hours=2))
+async def test_where_all_are_limited_each_is_told_and_the_first_end_counts() -> None:
+    order = InOrder([Told("a", limited(3, "a")), Told("b", limited(2, "b"))], Clock())
+    failure, told = await fails(order)
+    assert isinstance(failure, UsageLimited)
+    assert (failure.provider, failure.until) == ("b", NOW + timedelta(hours=2))
+    assert told == ["a", "b"]
+
+
+async def test_where_all_rest_all_are_asked_and_told_again() -> None:
+    first, second = Told("a", limited(3, "a"), limited(4, "a")), Told("b", limited(5, "b"), None)
+    order = InOrder([first, second], Clock())
+    await fails(order)
+    assert await work(order) == ["a"]
+
+
+async def test_a_limit_beside_one_that_is_away_is_told_but_the_process_leaves() -> None:
+    failure, told = await fails(InOrder([Told("a", limited(3)), Told("b", NoModel("away"))], Clock()))
+    assert isinstance(failure, NoModel)
+    assert told == ["a"]
+    assert "usage limit reached away" in str(failure)
 
 
 async def test_where_none_is_to_be_had_all_reasons_are_told_and_all_are_asked_again() -> None:
@@ -128,6 +162,7 @@ async def test_another_model_goes_on_with_the_same_files_and_the_same_budget(
         yield say("", FINISH)
 
     assert (await bench.run(play)).title == "fix: it"
+    assert bench.limits == ["anthropic"]
     assert [answer.provider for answer in bench.reported] == ["anthropic", "claude-cli"]
     assert [tool for tool, _ in bench.files.called] == ["write"]
     await order.aclose()

@@ -61,9 +61,10 @@ async def test_a_model_that_gives_up_says_why(bench: Bench) -> None:
     assert "→ give_up" in stuck.evidence
 
 
-async def test_a_model_that_refuses_is_stuck(bench: Bench, double: AnthropicDouble) -> None:
+async def test_a_model_that_refuses_is_stuck(bench: Bench, double: AnthropicDouble, name: str) -> None:
     await double.fault("refusal", times=None)
     assert (await bench.stuck(at_once)).error_class == "model_refused"
+    assert bench.reported or name == "codex-cli"
 
 
 async def test_a_turn_without_a_result_is_answered_once_and_an_outage_in_between_is_sat_out(
@@ -115,7 +116,16 @@ async def test_a_usage_limit_is_told_with_its_end(bench: Bench, double: Anthropi
     with pytest.raises(UsageLimited) as caught:
         await bench.run(at_once)
     assert caught.value.provider == name
+    assert bench.limits == [name]
     assert timedelta(minutes=20) < caught.value.until - datetime.now(UTC) < timedelta(hours=2, minutes=2)
+
+
+async def test_answers_that_never_come_through_are_counted(bench: Bench, double: AnthropicDouble, name: str) -> None:
+    await double.fault("cut", times=None)
+    with suppress(NoModel):  # which Claude Code asks for the answer in one piece in the end
+        await bench.run(at_once)
+    if name != "codex-cli":  # whose API says at the end what an answer took
+        assert any(answer.cost for answer in bench.reported)
 
 
 async def test_a_key_that_is_refused_is_not_the_works_fault(bench: Bench, double: AnthropicDouble) -> None:
