@@ -12,6 +12,7 @@ from servers.workspace.guard.execute import execute, refuse_hidden
 from servers.workspace.guard.invocation import Invocation, has_flag
 from servers.workspace.guard.outputs import said
 from servers.workspace.guard.policy import Command
+from servers.workspace.guard.program_names import versionless
 from servers.workspace.guard.rules import (
     containers,
     databases,
@@ -104,7 +105,7 @@ class Calls:
             if out is not None:
                 return out
         environment.check_arguments(invocation)
-        rule = BY_PROGRAM.get(interpreters.versionless(invocation.name))
+        rule = BY_PROGRAM.get(versionless(invocation.name))
         out = rule(invocation) if rule else None
         return said(invocation) if out is None else out
 

@@ -40,6 +40,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wrappers: dict[str, Wrapper]
     runners: tuple[str, ...]
     values: dict[str, tuple[str, ...]]
+    fills: dict[str, tuple[str, ...]]
     denied: tuple[Denial, ...]
     credentials: tuple[str, ...]
     secret_files: tuple[str, ...]

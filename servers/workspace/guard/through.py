@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from servers.workspace.guard import marks
-from servers.workspace.guard.execute import execute
+from servers.workspace.guard.execute import execute, refuse_hidden
 from servers.workspace.guard.invocation import Invocation
 from servers.workspace.guard.policy import Wrapper
 from servers.workspace.guard.rules import paths
@@ -19,6 +19,23 @@ EVALUATES = re.compile(
     r"^\s*s([^\w\s])(?:\\.|(?!\1)[^\\])*\1(?:\\.|(?!\1)[^\\])*\1[gipmIM\d]*e[gipmIM\d]*\s*(;|$)", re.DOTALL
 )
 LONG_COMMANDS = ("--command", "-Command", "-EncodedCommand", "--init-command")
+MAKES_RUN = (
+    "SHELL",
+    "CC",
+    "CXX",
+    "CPP",
+    "LD",
+    "AR",
+    "AS",
+    "PYTHON",
+    "NODE",
+    "NPM",
+    "GO",
+    "CARGO",
+    "RM",
+    "CP",
+    "INSTALL",
+)
 SHELL_VALUES = ("-o", "+o", "-O", "+O", "--rcfile", "--init-file")
 
 
@@ -128,6 +145,8 @@ def runner(invocation: Invocation) -> str | None:
         if name != invocation.name:
             continue
         behind = _behind(invocation, words, place.policy.values.get(name, ()))
+        if behind and re.search(r"\s", behind[0]):  # a line for a shell
+            return execute(invocation.shell, behind[0], invocation.stdin)
         if behind:
             return run(invocation, [_unversioned(behind[0]), *behind[1:]])
     return _wrapper(invocation)
@@ -239,9 +258,26 @@ def _make(invocation: Invocation) -> str | None:
     for text in invocation.option("--eval"):
         for found in re.findall(r"\$\(shell\s+(.*)\)", text):
             execute(invocation.shell, found, "")
-    if list(invocation.option("-f")) in (["-"], ["/dev/stdin"]):
-        for line in re.findall(r"(?m)^(?:\t|[\w-]+:.*;)\s*[@-]*(.*)$", invocation.stdin):
+    for file in invocation.option("-f", "--file", "--makefile"):
+        text = invocation.stdin if file in ("-", "/dev/stdin") else paths.content(invocation.shell, file, shows=False)
+        refuse_hidden(text)
+        for line in re.findall(r"(?m)^(?:\t|[\w-]+:.*;)\s*[@-]*(.*)$", text if text != marks.BULK else ""):
             execute(invocation.shell, line.replace("$$", "$"), "")
+    for word in invocation.args:
+        name, is_set, value = word.partition("=")
+        if is_set and name.rstrip(":?+!") in MAKES_RUN:
+            execute(invocation.shell, value, "")
+    return None
+
+
+def _npm(invocation: Invocation) -> str | None:
+    """`npm exec -c LINE`, and `npm pkg set scripts.NAME=LINE`."""
+    words = invocation.positionals(invocation.shell.place.policy.values.get("npm", ()))
+    if words[:1] in (["exec"], ["x"]) and (texts := [*invocation.option("-c"), *invocation.option("--call")]):
+        return "".join(execute(invocation.shell, text, invocation.stdin) for text in texts)
+    if words[:2] == ["pkg", "set"]:
+        for script in [word.partition("=")[2] for word in words[2:] if word.startswith("scripts.")]:
+            execute(invocation.shell, script, "")
     return None
 
 
@@ -272,6 +308,7 @@ THROUGH: dict[str, Callable[[Invocation], str | None]] = {
     **dict.fromkeys(("vim", "vi", "nvim", "ex", "ed", "view", "emacs"), _editor),
     "gdb": _gdb,
     "lldb": _gdb,
+    "npm": _npm,
     "make": _make,
     "gmake": _make,
 }

@@ -31,6 +31,10 @@ DELETES = re.compile(
     r"|remove|emptyDirSync|emptyDir|delete|remove_entry_secure|rimraf|rimrafSync|deltree)"
     r"\s*[( ]\s*(?=[\"'`\[])"
 )
+# Files that are looked up first, and then deleted.
+DELETES_SOME = re.compile(r"(?<!\w)(?:unlink|unlinkSync|rmSync|rm_rf|rm_r|rmtree|remove_tree|FileUtils\.rm)\b")
+GLOBS = re.compile(r"(?<!\w)(?:glob|bsd_glob|globSync|Dir\[|glob\.sync|Dir\.glob)\s*[( ]?\s*(?=[\"'`])")
+ANGLED = re.compile(r"<([~/][^<>\n]*)>")
 WRITES = re.compile(
     r"(?<!\w)(?:writeFileSync|writeFile|appendFileSync|appendFile|createWriteStream|file_put_contents|File\.write"
     r"|IO\.write|renameSync|copyFileSync|symlinkSync|chmodSync)\s*\(\s*(?=[\"'`])"
@@ -75,12 +79,19 @@ def check(shell: Shell, code: str, language: str) -> str:
     for found in _calls(WRITES, code):
         for path in _literals(_arguments(code, found.end()))[:1]:
             paths.check_write(shell, path)
+    if DELETES_SOME.search(code):
+        for path in [*_globbed(code), *ANGLED.findall(code)]:
+            paths.check_delete(shell, path)
     shows = READS.search(code) is not None
     for text in _literals(code):
         if not re.search(r"\s", text):
             paths.check_read(shell, text, shows)
     _check_environment(shell, code)
     return "\n".join(text for found in _calls(PRINTS, code) for text in _literals(_arguments(code, found.end()))[:4])
+
+
+def _globbed(code: str) -> list[str]:
+    return [path for found in _calls(GLOBS, code) for path in _literals(_arguments(code, found.end()))[:1]]
 
 
 def _calls(pattern: re.Pattern[str], code: str) -> list[re.Match[str]]:

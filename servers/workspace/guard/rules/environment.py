@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from servers.workspace.guard import marks
 from servers.workspace.guard.invocation import Invocation
 from servers.workspace.guard.outputs import READERS
+from servers.workspace.guard.program_names import versionless
 from servers.workspace.guard.rules import git_config, paths
 from servers.workspace.guard.verdict import Blocked
 
@@ -134,6 +135,8 @@ def check(shell: Shell, env: dict[str, str]) -> None:
         if name.startswith("GIT_CONFIG_KEY_"):
             number = name.removeprefix("GIT_CONFIG_KEY_")
             git_config.check(shell, value, env.get(f"GIT_CONFIG_VALUE_{number}", marks.VARIABLE))
+        if name in shell.place.policy.fills["environment"] and value:
+            paths.check_write(shell, f"{value.rstrip('/')}/x")
         if name in STARTED and value and not marks.unknown(value) and name not in ("ENV",):
             shell.script(value)
 
@@ -145,6 +148,8 @@ def check_arguments(invocation: Invocation) -> None:
         Blocked: A file of credentials.
     """
     name = invocation.name
+    for folder in invocation.option(*invocation.shell.place.policy.fills.get(versionless(name), ())):
+        paths.check_write(invocation.shell, f"{folder.rstrip('/')}/x")
     if name in ("kubectl", "helm", "k9s", "ssh-keygen", "find"):
         return
     shows = name in READERS

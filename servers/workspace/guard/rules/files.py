@@ -100,7 +100,16 @@ def _archive(invocation: Invocation) -> None:
 
 
 def _unpacks(args: list[str]) -> bool:
-    return any(word == "--extract" or re.match(r"-?[a-zA-Z]*x[a-zA-Z]*$", word) for word in args[:2])
+    bundled = re.match(r"[a-zA-Z]*x[a-zA-Z]*$", "".join(args[:1])) is not None
+    return bundled or any(re.match(r"-[a-zA-Z]*x[a-zA-Z]*$|--(extract|get)$", word) for word in args)
+
+
+def _key(invocation: Invocation) -> None:
+    """`ssh-keygen -f FILE`, which makes a key, or reads one."""
+    for path in invocation.option("-f"):
+        paths.check_read(invocation.shell, path)
+        if not invocation.flag("-l", "-F", "-H", "-R"):
+            paths.check_write(invocation.shell, path)
 
 
 def _patch(invocation: Invocation) -> None:
@@ -151,5 +160,6 @@ RULES: dict[str, Callable[[Invocation], str | None]] = {
     "apply_patch": _checked(_apply_patch),
     "applypatch": _checked(_apply_patch),
     "patch": _checked(_patch),
+    "ssh-keygen": _checked(_key),
     "rsync": _checked(_rsync),
 }

@@ -12,6 +12,7 @@ from servers.workspace.guard.rules import git_config, git_push, paths
 from servers.workspace.guard.verdict import Blocked
 
 VALUES = ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix", "--attr-source")
+ELSEWHERE = ("--git-dir", "--work-tree")
 WITH_HOOKS = ("commit", "merge", "rebase", "am", "cherry-pick", "revert", "pull", "push")
 COMMIT_VALUES = "mFCct"
 READS = ("--get", "--get-all", "--get-regexp", "--list", "-l", "--get-urlmatch", "--show-origin", "--name-only")
@@ -63,6 +64,9 @@ def _global(invocation: Invocation) -> list[str]:
             _setting(invocation, word.partition("=")[2] or (args.pop(0) if args else ""))
         elif word.startswith("--exec-path="):
             raise Blocked("--exec-path puts other programs under git. Use git as it is set up.")
+        elif word.partition("=")[0] in ELSEWHERE:
+            folder = word.partition("=")[2] or (args.pop(0) if args else "")
+            paths.check_write(shell, f"{folder.rstrip('/')}/x")
         elif word in VALUES and args:
             args.pop(0)
     return args
@@ -158,6 +162,32 @@ def _config(sub: Invocation) -> None:
         git_config.check(sub.shell, key, value)
 
 
+def _made(sub: Invocation) -> None:
+    """`git clone` and `git init`: settings and hooks that the new repository begins with."""
+    settings = [*sub.option("-c"), *sub.option("--config")] if sub.name == "clone" else []
+    for text in settings:
+        _setting(sub, text)
+    if any(sub.option("--template")):
+        raise Blocked("--template puts hooks into a repository. Leave it out.")
+
+
+def _worktree(sub: Invocation) -> None:
+    for path in sub.positionals(("-b", "-B", "--reason"))[1:2] if sub.args[:1] == ["add"] else ():
+        if path[:1] in ("/", "~"):
+            paths.check_write(sub.shell, path)
+
+
+def _shows(sub: Invocation) -> str | None:
+    """What shows files of commits: `show COMMIT:PATH`, `log -p -- PATH`."""
+    for word in sub.positionals():
+        paths.check_read(sub.shell, word.rpartition(":")[2] or word, shows=True)
+    return marks.BULK
+
+
+def _log(sub: Invocation) -> str | None:
+    return _shows(sub) if sub.flag("-p", "-u", "--patch", "-L") else marks.BULK
+
+
 def _remote(sub: Invocation) -> None:
     words = sub.positionals(("-t", "-m"))
     if words[:1] and words[0] in ("set-url", "rename", "remove", "rm", "set-head"):
@@ -216,7 +246,7 @@ def _credential(sub: Invocation) -> str | None:
 
 
 def _diff(sub: Invocation) -> str | None:
-    if sub.flag("--no-index"):
+    if not sub.flag("--stat", "--name-only", "--name-status", "--quiet"):
         for path in sub.positionals():
             paths.check_read(sub.shell, path, shows=True)
     for path in [*sub.option("-o"), *sub.option("--output"), *sub.option("--output-directory")]:
@@ -261,6 +291,11 @@ SUBCOMMANDS: dict[str, Callable[[Invocation], str | None]] = {
     "send-pack": _checked(git_push.push),
     "config": _checked(_config),
     "remote": _checked(_remote),
+    "clone": _checked(_made),
+    "init": _checked(_made),
+    "worktree": _checked(_worktree),
+    **dict.fromkeys(("show", "cat-file", "blame", "annotate"), _shows),
+    "log": _log,
     "clean": _checked(_clean),
     "rm": _checked(_rm),
     "checkout": _switch,

@@ -9,9 +9,9 @@ from servers.workspace.guard import marks
 from servers.workspace.guard.execute import refuse_hidden
 from servers.workspace.guard.invocation import Invocation
 from servers.workspace.guard.outputs import said as said_of
+from servers.workspace.guard.program_names import versionless
 from servers.workspace.guard.rules import code_text, paths
 
-VERSIONED = re.compile(r"(python|pypy|node|ruby|perl|php|lua|pip)[\d.]+$")
 PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 CODE_OPTIONS = {
     "node": ("-e", "--eval", "-p", "--print", "-pe"),
@@ -29,11 +29,6 @@ CODE_OPTIONS = {
     "groovy": ("-e",),
     "tclsh": (),
 }
-
-
-def versionless(name: str) -> str:
-    """`python3.12` is `python`."""
-    return VERSIONED.sub(r"\1", name)
 
 
 def _python(invocation: Invocation) -> str | None:
