@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from agents.run_folder import delete
+
 LOCK = "rig.lock"
 USE = "rig.use"
 SPARE = "spare"
@@ -107,7 +109,7 @@ def trim(root: Path, at_most: int) -> list[Path]:
         at_most: Bytes that all of them together may take; one that is in use stays whatever it takes.
     """
     for left in root.glob(f"{GONE}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        delete(left)
     clones = sorted((path.parent for path in root.glob(f"*/*.git/{USE}")), key=_used_at)
     sizes = {clone: _size(clone) for clone in clones}
     gone: list[Path] = []
@@ -135,7 +137,7 @@ def _thrown_away(root: Path, clone: Path) -> bool:
                 return False
             moved = root / f"{GONE}{uuid4().hex}"
             clone.rename(moved)
-            shutil.rmtree(moved, ignore_errors=True)
+            delete(moved)
         finally:
             os.close(file)
     return True

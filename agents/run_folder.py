@@ -67,9 +67,14 @@ class RunFolder:
         fresh.replace(self._note)
 
 
-def discard(folder: Path) -> None:
-    """Delete a run's folder, also what a command made unwritable, and what lies beside it; the lock goes last."""
+def delete(folder: Path) -> None:
+    """Delete a folder with all that can be deleted of it, also what a command made unwritable."""
     shutil.rmtree(folder, onerror=_by_force)
+
+
+def discard(folder: Path) -> None:
+    """Delete a run's folder and what lies beside it; the lock goes last."""
+    delete(folder)
     for suffix in (NOTE, ".fresh", ".new", LOCK):
         folder.with_suffix(suffix).unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from uuid import uuid4
 from agents import clones
 from agents.errors import Moved, Stuck
 from agents.git import Credential, Output, failure, git
+from agents.run_folder import delete
 from servers.kit.character import Git
 from servers.kit.errors import RigError
 from servers.kit.logs import get, redact
@@ -62,7 +63,7 @@ def empty(folder: Path) -> None:
     # What cannot be deleted can still be moved out of the way.
     spent = folder.rename(folder.with_name(uuid4().hex))
     (folder / "tree").mkdir(parents=True)
-    shutil.rmtree(spent, ignore_errors=True)
+    delete(spent)
 
 
 class WorkingCopy:

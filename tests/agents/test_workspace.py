@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +19,6 @@ from servers.kit.character import Git
 from servers.kit.errors import Unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.agents.stage import Local
 
 AUTHOR = Git(name="Dev E", email="dev-e@example.org")
@@ -205,6 +207,32 @@ def test_the_next_run_starts_empty_even_if_the_last_ones_files_cannot_be_deleted
             left.chmod(0o700)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["tree"]
     assert not list((tmp_path / "run" / "tree").iterdir())
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from agents.workspace import empty
+if os.geteuid() == 0:
+    os.setuid(65534)
+run = Path(sys.argv[1], "run")
+module = run / "tree" / "mod" / "pkg"
+module.mkdir(parents=True)
+(module / "x.go").touch()
+module.chmod(0o555)
+module.parent.chmod(0o555)
+empty(run)
+print(*(path.relative_to(run.parent) for path in run.parent.rglob("*")))
+"""
+
+
+def test_what_nobody_may_write_goes_with_the_run_though_we_are_not_root() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        said = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, folder], capture_output=True, text=True, check=True
+        )
+    assert said.stdout == "run run/tree\n"
 
 
 async def test_a_commit_can_be_read_while_the_files_are_exchanged(local: Local) -> None:
