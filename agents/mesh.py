@@ -122,7 +122,7 @@ async def open_mesh(
             case StdioServer():
                 connections[name] = StdioConnection(name, server, folder)
             case HttpServer(url=url) if url:
-                connections[name] = ToolClient(url, lambda: "", attempts=ATTEMPTS)
+                connections[name] = ToolClient(url, lambda: "", attempts=ATTEMPTS, foreign=True)
             case HttpServer():
                 connections[name] = _ours(name, settings, identity, tls)
     mesh = Mesh(connections, settings.patience_seconds)

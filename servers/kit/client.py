@@ -61,6 +61,7 @@ class ToolClient:
         meta: Gives the `_meta` that goes with every call.
         attempts: How often a call is made before an unreachable server is an error.
         tls: Whose certificates count; by default whom this machine trusts.
+        foreign: Whether it is somebody else's server, which may know the protocol of before only.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class ToolClient:
         attempts: int = 8,
         timeout_seconds: float = 60,
         tls: ssl.SSLContext | None = None,
+        foreign: bool = False,
     ) -> None:
         self.url = url
+        self._foreign = foreign
         self._token = token
         self._meta = meta
         self._attempts = attempts
@@ -115,6 +118,8 @@ class ToolClient:
 
         What is not a plain answer the SDK asks for again: arguments as headers, or questions to the caller.
         """
+        if self._foreign:
+            return await self._by_sdk(lambda client: client.call_tool(tool, arguments, meta=cast(Any, meta)))
         headers = {**_HEADERS, "Mcp-Name": tool, **self._authorization()}
         body = _CALL | {"params": {"name": tool, "arguments": arguments, "_meta": _ABOUT | meta}}
         try:
@@ -159,8 +164,9 @@ class ToolClient:
     async def _connected(self, seen: _Seen, ask: Ask[T]) -> T:
         _SEEN.set(seen)
         self._http.headers.update(self._authorization())
-        transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=False)
-        async with Client(transport, mode=PROTOCOL, cache=None) as client:
+        # A server of before keeps a session for every connection, until it is told to forget it.
+        transport = streamable_http_client(self.url, http_client=self._http, terminate_on_close=self._foreign)
+        async with Client(transport, mode="auto" if self._foreign else PROTOCOL, cache=None) as client:
             return await ask(client)
 
     def _authorization(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ import pytest
 from mcp.types import Tool
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agents.assignment import Claim
 from agents.mesh import Identity, Mesh, open_mesh
 from agents.settings import AgentSettings
-from servers.kit.character import Character, Git, HttpServer
+from servers.kit.character import Character, Git, HttpServer, StdioServer
 from servers.kit.errors import NotFound, RateLimited, Unauthenticated, Unavailable
 from tests.agents.stage import served
 
@@ -65,6 +66,63 @@ async def test_a_server_that_the_character_lacks_is_named() -> None:
         await Mesh({}, 0).call("memory", "read_memories")
 
 
+class Earlier:
+    """A server that knows sessions, which begin with `initialize`, and nothing newer."""
+
+    def __init__(self) -> None:
+        self.sessions: set[str] = set()
+        self.begun = 0
+
+    async def answer(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self.sessions.discard(request.headers["mcp-session-id"])
+            return Response()
+        if request.method == "GET":
+            return Response(status_code=405)
+        asked = json.loads(await request.body())
+        if asked["method"] == "initialize":
+            self.begun += 1
+            self.sessions.add(f"s{self.begun}")
+            about: dict[str, Any] = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+                "serverInfo": VERSIONED,
+            }
+            return _said(asked, about, {"mcp-session-id": f"s{self.begun}"})
+        if request.headers.get("mcp-session-id") not in self.sessions:
+            return Response("Bad Request: Missing session ID", status_code=400)
+        if "id" not in asked:
+            return Response(status_code=202)
+        if asked["method"] == "tools/list":
+            return _said(asked, {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]})
+        given = asked["params"]["arguments"]
+        return _said(asked, {"content": [{"type": "text", "text": str(given["a"] + given["b"])}]})
+
+
+VERSIONED = {"name": "earlier", "version": "1"}
+
+
+def _said(asked: Any, result: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "result": result}, headers=headers)
+
+
+async def test_a_foreign_server_of_the_earlier_protocol_is_spoken_to(tmp_path: Path) -> None:
+    earlier = Earlier()
+    routes = [Route("/mcp", earlier.answer, methods=["POST", "GET", "DELETE"])]
+    async with served(lambda _: Starlette(routes=routes)) as url:
+        character = named("e", {"sums": HttpServer(url=f"{url}/mcp")})
+        settings = AgentSettings.load(token="secret")
+        async with open_mesh(character, settings, Identity("e-1", "secret"), tmp_path) as mesh:
+            assert [tool.name for tool in await mesh.list_tools("sums", patience=0)] == ["add"]
+            assert await mesh.call("sums", "add", {"a": 1, "b": 2}, patience=0) == "3"
+    assert (earlier.begun, earlier.sessions) == (2, set())
+
+
+def named(name: str, servers: dict[str, StdioServer | HttpServer]) -> Character:
+    git = Git(name="E", email="e@example.org")
+    return Character(name=name, role="dev", personality="x", git=git, mcpServers=servers)
+
+
 async def test_only_the_rigs_own_servers_see_the_token(tmp_path: Path) -> None:
     seen: dict[str, str | None] = {}
 
@@ -73,13 +131,7 @@ async def test_only_the_rigs_own_servers_see_the_token(tmp_path: Path) -> None:
         return Response(status_code=401)
 
     async with served(lambda _: Starlette(routes=[Route("/{path:path}", note, methods=["POST"])])) as url:
-        character = Character(
-            name="e",
-            role="dev",
-            personality="x",
-            git=Git(name="E", email="e@example.org"),
-            mcpServers={"memory": HttpServer(), "search": HttpServer(url=f"{url}/foreign")},
-        )
+        character = named("e", {"memory": HttpServer(), "search": HttpServer(url=f"{url}/foreign")})
         elsewhere = {"github": f"{url}/own/github"}
         settings = AgentSettings.load(token="secret", conductor_url=f"{url}/", servers=elsewhere)
         async with open_mesh(character, settings, Identity("e-1", "secret"), tmp_path) as mesh:
