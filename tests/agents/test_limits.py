@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rig.doubles.anthropic.script import Play, say, use
-from tests.agents.stage import BRANCH, Stage
+from tests.agents.stage import BRANCH, Stage, repair
 
 LATER: dict[str, Any] = {"usd": 0, "calls": 0, "exceeded": None}  # others' calls may take the rest
 ONE: dict[str, Any] = {"usd": 1, "calls": 1, "exceeded": None}
@@ -55,6 +55,28 @@ async def test_a_usage_limit_gives_the_work_back_saved_and_tells_when_it_ends(st
     assert stage.conductor.facts()[-2:] == ["USAGE_LIMITED", "release_assignment"]
     assert saved(stage) == "half of it"
     assert len(stage.requests) == 1  # the second call was refused, and there was no third
+
+
+async def test_a_limit_that_a_fallback_bridges_is_told_though_the_work_goes_on(stage: Stage) -> None:
+    stage.script(repair)
+    stage.offer()
+    await stage.model_fault("usage_limit", retry_after=7200)
+    character = stage.character()
+    character = character.model_copy(update={"fallback_providers": [character.llm]})
+    assert await stage.run(character) == 0
+    assert [limit["provider"] for limit in stage.conductor.said("USAGE_LIMITED")] == ["anthropic"]
+    assert "complete_assignment" in stage.conductor.names
+
+
+async def test_where_every_provider_is_at_its_limit_each_is_told_before_the_work_is_given_back(stage: Stage) -> None:
+    stage.script(begin)
+    stage.offer()
+    await stage.model_fault("usage_limit", times=2, retry_after=7200)
+    character = stage.character()
+    character = character.model_copy(update={"fallback_providers": [character.llm]})
+    assert await stage.run(character) == 0
+    assert stage.conductor.facts()[-3:] == ["USAGE_LIMITED", "USAGE_LIMITED", "release_assignment"]
+    ended_quietly(stage)
 
 
 async def test_a_run_whose_next_call_could_cost_too_much_stops_before_it_with_its_work_saved(stage: Stage) -> None:

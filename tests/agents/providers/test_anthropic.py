@@ -8,16 +8,13 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import anthropic
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
+import httpx2
 
 from agents.prices import Prices
 from agents.providers.anthropic import AnthropicChat
 from servers.kit.character import Llm
-from tests.agents.stage import served
 
+STREAM = {"content-type": "text/event-stream"}
 SAID: dict[str, Any] = {
     "id": "m",
     "type": "message",
@@ -30,21 +27,16 @@ SAID: dict[str, Any] = {
 
 async def test_an_answer_is_paid_for_in_the_middle_of_which_the_run_is_told_to_stop() -> None:
     begun = asyncio.Event()
-
-    async def messages(_: Request) -> StreamingResponse:
-        return StreamingResponse(endless(begun), media_type="text/event-stream")
-
-    async with served(lambda _: Starlette(routes=[Route("/v1/messages", messages, methods=["POST"])])) as url:
-        client = anthropic.AsyncAnthropic(api_key="x", base_url=url, max_retries=0)
-        price = Prices.load().of(Llm().model)
+    api = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=STREAM, content=endless(begun)))
+    price = Prices.load().of(Llm().model)
+    async with httpx2.AsyncClient(transport=api) as http:
+        client = anthropic.AsyncAnthropic(api_key="x", http_client=http, max_retries=0)
         chat = AnthropicChat(client, Llm(), price, 5, "", [])
         asking = asyncio.create_task(chat.send(["Do it."]))
         await begun.wait()
-        await asyncio.sleep(0.1)  # until what was said is read
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        lost = chat.lost()
-        await client.close()
+    lost = chat.lost()
     assert lost is not None
     assert (lost.usage.input_tokens, lost.cost) == (150_000, price.cost(lost.usage))
     assert chat.lost() is None
@@ -53,8 +45,8 @@ async def test_an_answer_is_paid_for_in_the_middle_of_which_the_run_is_told_to_s
 async def endless(begun: asyncio.Event) -> AsyncGenerator[bytes]:
     yield event("message_start", message={**SAID, "usage": {"input_tokens": 150_000, "output_tokens": 1}})
     yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
-    begun.set()
-    await asyncio.sleep(30)
+    begun.set()  # what was said so far is read
+    await asyncio.Event().wait()
 
 
 def event(kind: str, **said: Any) -> bytes:
