@@ -39,8 +39,15 @@ SELECT id FROM added
 
 -- :name same_content
 -- The memory that has this content already.
-SELECT id, trust, warnings, superseded_by, indexed, expires_at, retired_at FROM memory.memories
-WHERE scope_id = $1 AND content_hash = $2 FOR UPDATE
+SELECT id, trust, indexed, expires_at FROM memory.memories WHERE scope_id = $1 AND content_hash = $2 FOR UPDATE
+
+-- :name heir
+-- The memory that stands in the place of one, over all that superseded each other; itself where none does.
+WITH RECURSIVE line AS (
+    SELECT id, superseded_by FROM memory.memories WHERE id = $1
+    UNION SELECT next.id, next.superseded_by FROM memory.memories next JOIN line ON next.id = line.superseded_by
+)
+SELECT id FROM line WHERE superseded_by IS NULL
 
 -- :name add_postings
 -- What its terms say about a memory.
@@ -77,9 +84,9 @@ SELECT m.id, m.scope_id, s.name AS repo, m.kind, m.content, m.content_hash, m.im
 FROM memory.memories m JOIN memory.scopes s ON s.id = m.scope_id WHERE m.id = $1 FOR UPDATE OF m
 
 -- :name revive
--- Takes a memory whose time was over into use again.
-UPDATE memory.memories SET indexed = true, expires_at = $2, retired_at = NULL, retired_by = '', retired_why = '',
-       terms = $3, model_id = $4
+-- Takes a memory into use again, whose time was over or that another one had superseded.
+UPDATE memory.memories SET indexed = true, superseded_by = NULL, expires_at = $2, retired_at = NULL, retired_by = '',
+       retired_why = '', terms = $3, model_id = $4
 WHERE id = $1
 
 -- :name retire

@@ -69,11 +69,11 @@ class MemoryStore:
             return await self._write(connection, counts, new)
 
     async def supersede(self, memory: int, draft: Draft, why: str) -> Written:
-        """Put `draft` in the place of a memory, which stays readable under its number.
+        """Put `draft` in the place of a memory, which stays readable under its number; one it replaced may return.
 
         Raises:
             NotFound: There is no such memory.
-            Conflict: It was superseded before, or already says that.
+            Conflict: It was superseded before, already says that, or what says that is superseded by another one.
             Forbidden: It is a trusted memory of somebody else.
         """
         new = await self._new(draft)
@@ -82,7 +82,7 @@ class MemoryStore:
             require_right(draft.author, held, "supersede")
             if held["superseded_by"] is not None:
                 raise Conflict(f"Memory {memory} is superseded by {held['superseded_by']}. Supersede that one.")
-            written = await self._write(connection, counts, new)
+            written = await self._write(connection, counts, new, instead=memory)
             if written.id == memory:
                 raise Conflict(f"Memory {memory} says just that already.")
             await take_out(connection, counts, held)
@@ -195,7 +195,7 @@ class MemoryStore:
             scope = await self.scopes.of(draft.repo)
         return New(draft, scope, text, weights(text), suspicions(text), found[0] if found else None)
 
-    async def _write(self, connection: Connection, counts: Counts, new: New) -> Written:
+    async def _write(self, connection: Connection, counts: Counts, new: New, instead: int | None = None) -> Written:
         await _require_not_banned(connection, new)
         draft, trust, hashed = new.draft, trust_in(new.draft.author, new.warnings), digest(new.text)
         added = await connection.fetchval(
@@ -205,19 +205,22 @@ class MemoryStore:
             *(list(new.said), new.model, list(new.said.values()), new.vectors.parts if new.vectors else []),
         )
         if added is None:
-            return await self._again(connection, counts, new)
+            return await self._again(connection, counts, new, instead)
         counts.add(added, new.scope, list(new.said), 1)
         await self._tell(connection, Fact.written(added, draft))
         return Written(id=added, created=True, trust=trust, note=self._without_meaning(new))
 
-    async def _again(self, connection: Connection, counts: Counts, new: New) -> Written:
-        """The memory that has this content already, in use again if only its time was over."""
+    async def _again(self, connection: Connection, counts: Counts, new: New, instead: int | None) -> Written:
+        """The memory that has this content already, in use again if its time was over or it comes back `instead`."""
         known = await connection.fetchrow(SQL["same_content"], new.scope, digest(new.text))
         if known is None:
             raise Conflict("It was forgotten at this very moment. Write it again if it is to be remembered.")
-        if known["superseded_by"] is not None:
-            note = f"It was superseded by {known['superseded_by']}; read that one."
+        heir = await connection.fetchval(SQL["heir"], known["id"])
+        if heir != known["id"] and instead is None:
+            note = f"It was superseded by {heir}; read that one."
             return Written(id=known["id"], created=False, trust=known["trust"], note=note)
+        if heir not in (known["id"], instead):
+            raise Conflict(f"Memory {known['id']} says just that, and {heir} supersedes it. Say what changed.")
         if not known["indexed"] or _lasts_longer(new.draft.expires_at, known["expires_at"]):
             held = await _held(connection, known["id"])
             await take_out(connection, counts, held)

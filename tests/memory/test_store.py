@@ -46,7 +46,7 @@ async def test_the_same_content_twice_is_one_memory(store: MemoryStore, memory_p
     assert (await store.write(draft(LOCK, repo=""))).created
 
 
-@pytest.mark.parametrize("content", ["", " \n\t ", "\u200b".strip("\u200b")])
+@pytest.mark.parametrize("content", ["", " \n\t ", "\u2003\u2029"])
 async def test_a_memory_without_content_is_refused(store: MemoryStore, content: str) -> None:
     with pytest.raises(InvalidInput, match="needs content"):
         await store.write(draft(content))
@@ -88,6 +88,30 @@ async def test_a_superseded_memory_is_not_found_but_read_under_its_number(
     rewritten = await store.write(draft(LOCK, OTHER_DEV))
     assert (rewritten.id, rewritten.created) == (old.id, False)
     assert f"superseded by {new.id}" in rewritten.note
+
+
+async def test_superseding_back_takes_the_earlier_memory_into_use_again(
+    store: MemoryStore, memory_pool: Pool
+) -> None:
+    tabs = await store.write(draft("Indent with tabs."))
+    spaces = await store.supersede(tabs.id, draft("Indent with spaces."), "decided")
+    both = await store.supersede(spaces.id, draft("Indent with whatever the file has."), "decided again")
+    back = await store.supersede(both.id, draft("Indent with tabs."), "as it was")
+    assert (back.id, back.created) == (tabs.id, False)
+    assert await found(store, "indent") == [tabs.id]
+    shelf = Shelf(memory_pool, store.scopes)
+    memory = await shelf.get(tabs.id)
+    assert (memory.state, memory.superseded_by, memory.retired) == ("current", None, "")
+    assert (await shelf.get(both.id)).superseded_by == tabs.id
+
+
+async def test_what_another_memory_superseded_comes_back_only_in_that_ones_place(store: MemoryStore) -> None:
+    old = await store.write(draft("Indent with tabs."))
+    new = await store.supersede(old.id, draft("Indent with spaces."), "decided")
+    width = await store.write(draft("An indent is four wide."))
+    with pytest.raises(Conflict, match=f"{old.id} says just that, and {new.id} supersedes it"):
+        await store.supersede(width.id, draft("Indent with tabs."), "mistaken")
+    assert set(await found(store, "indent")) == {new.id, width.id}
 
 
 async def test_superseding_by_the_same_words_changes_nothing(store: MemoryStore) -> None:
