@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from servers.memory.models import KINDS, Kind
-from servers.memory.text import storable
+from servers.memory.text import one_line
 
-Line = Annotated[str, AfterValidator(storable)]
+Line = Annotated[str, AfterValidator(one_line)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, description="A memory's id")]
 Repo = Annotated[
     Line | None,
@@ -22,8 +22,8 @@ Content = Annotated[str, Field(description="Markdown, up to 32,000 characters")]
 Importance = Annotated[
     int, Field(ge=1, le=5, description="5: everybody working there has to know; 3: useful; 1: a detail")
 ]
-Tag = Annotated[Line, Field(min_length=1, max_length=50)]
-Tags = Annotated[list[Tag], Field(description="Words to filter by later", max_length=20)]
+Tag = Annotated[Line, AfterValidator(lambda tag: tag.replace(" ", "-")), Field(min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Field(description="Words shown with it; only the content is searched", max_length=20)]
 Source = Annotated[Line, Field(description="Where you learned it: a file, a URL, a run", max_length=500)]
 Why = Annotated[Line, Field(description="Why, in a sentence", max_length=500)]
 Issue = Annotated[

@@ -60,7 +60,7 @@ class Memory(BaseModel):
     misled_count: int
     tags: list[str]
     issue: str = Field(description="The work it comes from")
-    source: str = Field(description="Where its writer learned it")
+    source: str = Field(description="Where its writer learned it, fenced")
     written_by: str
     role: str = Field(description="Its writer's")
     written_at: datetime
@@ -69,7 +69,7 @@ class Memory(BaseModel):
     state: Literal["current", "superseded", "expired"]
     superseded_by: int | None
     supersedes: list[int]
-    retired: str = Field(description="Who took it out of use, and why")
+    retired: str = Field(description="Who took it out of use, and why, fenced")
     expires_at: datetime | None
     promoted_url: str = Field(description="The document that it became")
     model: str = Field(description="What its vectors come from; empty while it is found by its words alone")

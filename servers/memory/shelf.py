@@ -18,7 +18,7 @@ from servers.memory.models import Candidate, Kind, Memory, Preview, ProposedMerg
 from servers.memory.scopes import Scopes
 from servers.memory.search import Ranked
 from servers.memory.store import database
-from servers.memory.text import fenced, preview
+from servers.memory.text import fenced, preview, quoted
 
 SQL = load_queries(Path(__file__).with_name("reading.sql"))
 LEADING, LEADING_CHARS = 5, 600
@@ -46,7 +46,7 @@ class Shelf:
             grave = await self._pool.fetchrow(SQL["grave"], memory)
         if grave is None:
             raise NotFound(f"There is no memory {memory}. read_memories and list_recent show those there are.")
-        why = f": {grave['why']}" if grave["why"] else "."
+        why = f": {quoted(grave['why'])}" if grave["why"] else "."
         raise NotFound(
             f"{grave['forgotten_by']} had memory {memory} forgotten on {grave['forgotten_at']:%Y-%m-%d}{why}"
         )
@@ -118,16 +118,17 @@ def shown(row: Row, chars: int) -> Preview:
 
 
 def _whole(row: Row) -> Memory:
-    same = ("id", "repo", "importance", "tags", "issue", "source", "written_by", "role", "written_at", "trust")
+    same = ("id", "repo", "importance", "tags", "issue", "written_by", "role", "written_at", "trust")
     more = ("warnings", "superseded_by", "supersedes", "expires_at", "promoted_url")
     return Memory(
         **{name: row[name] for name in (*same, *more)},
         scope="repo" if row["repo"] else "global",
         kind=kind_of(row["kind"]),
+        source=quoted(row["source"]),
         hit_count=row["hits"],
         misled_count=row["misled"],
         state=_state(row),
-        retired=": ".join(filter(None, [row["retired_by"], row["retired_why"]])),
+        retired=": ".join(filter(None, [row["retired_by"], quoted(row["retired_why"])])),
         model=f"{row['model']}, {row['dimension']} dimensions" if row["model"] else "",
         text=fenced(row["content"], row["warnings"]),
     )

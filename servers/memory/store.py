@@ -22,7 +22,7 @@ from servers.memory.renames import follow
 from servers.memory.scopes import Scopes, require_repo
 from servers.memory.search import Ranking, Search
 from servers.memory.suspicion import suspicions
-from servers.memory.text import digest
+from servers.memory.text import digest, quoted
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 KEPT = "It was remembered already."
@@ -193,7 +193,8 @@ class MemoryStore:
         found = await self.meaning.of_memories([text])
         async with database():
             scope = await self.scopes.of(draft.repo)
-        return New(draft, scope, text, weights(text), suspicions(text), found[0] if found else None)
+        warnings = suspicions("\n".join((text, draft.source, *draft.tags)))
+        return New(draft, scope, text, weights(text), warnings, found[0] if found else None)
 
     async def _write(self, connection: Connection, counts: Counts, new: New, instead: int | None = None) -> Written:
         await _require_not_banned(connection, new)
@@ -273,7 +274,7 @@ async def _require_not_banned(connection: Connection, new: New) -> None:
         return
     grave = await connection.fetchrow(SQL["was_forgotten"], new.scope, digest(new.text))
     if grave:
-        why = f" ({grave['why']})" if grave["why"] else ""
+        why = f" ({quoted(grave['why'])})" if grave["why"] else ""
         raise Conflict(f"{grave['forgotten_by']} had this very content forgotten{why}. A person may write it again.")
 
 
