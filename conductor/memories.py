@@ -85,14 +85,14 @@ class Lint:
         self._clock = clock or SystemClock()
 
     async def run(self) -> None:
-        """Look some minutes after the start and then weekly, for ever; sooner again where a server was away."""
+        """Look some minutes after the start and then weekly, for ever; sooner again where a server did not help."""
         await self._clock.sleep(FIRST_SECONDS)
         while True:
             try:
                 await self.promote()
                 await self.compare()
-            except Unavailable as error:
-                log.info("the lint of what is remembered waits", reason=str(error))
+            except RigError as error:
+                log.warning("the lint of what is remembered waits", reason=str(error))
                 await self._clock.sleep(AGAIN_SECONDS)
                 continue
             await self._clock.sleep(WEEK_SECONDS)
@@ -108,13 +108,12 @@ class Lint:
             if not self._ours(memory.repo):
                 continue
             try:
-                url = await self._promote(memory)
+                await self._memories.promoted(memory.id, await self._promote(memory))
             except Unavailable:
                 raise
             except RigError as error:
                 log.warning("a memory could not be promoted", memory=memory.id, reason=str(error))
                 continue
-            await self._memories.promoted(memory.id, url)
             done += 1
         return done
 
@@ -132,19 +131,21 @@ class Lint:
         found = 0
         for repository in self._repositories:
             try:
-                contradicted = await self._compared(repository)
+                found += await self._compared(repository)
             except Unavailable:
                 raise
             except RigError as error:
                 log.warning("documents could not be compared", repository=repository, reason=str(error))
-                continue
-            if contradicted:
-                title, body = comments.DRIFT, comments.drift(contradicted)
-                await self._documents.report(repository, title, body, f"memory-drift-{_digest(contradicted)}")
-                found += len(contradicted)
         return found
 
-    async def _compared(self, repository: str) -> list[Contradiction]:
+    async def _compared(self, repository: str) -> int:
+        contradicted = await self._contradicted(repository)
+        if contradicted:
+            title, body = comments.DRIFT, comments.drift(contradicted)
+            await self._documents.report(repository, title, body, f"memory-drift-{_digest(contradicted)}")
+        return len(contradicted)
+
+    async def _contradicted(self, repository: str) -> list[Contradiction]:
         memories = await self._memories.newest(repository)
         if not memories:
             return []

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from conductor.drift import Said
-from conductor.memories import FIRST_SECONDS, WEEK_SECONDS, Document, Lint, Ripe
+from conductor.memories import AGAIN_SECONDS, FIRST_SECONDS, WEEK_SECONDS, Document, Lint, Ripe
 from servers.kit.clock import ManualClock
-from servers.kit.errors import Conflict, Unavailable
+from servers.kit.errors import Conflict, NotFound, RigError, Unauthenticated, Unavailable
 from tests.fixtures_waiting import Eventually
 
 REPOSITORY = "ada/tally"
@@ -38,13 +38,19 @@ class Shelf:
     said: list[Said] = field(default_factory=list[Said])
     urls: dict[int, str] = field(default_factory=dict[int, str])
     dies: bool = False
+    forgotten: set[int] = field(default_factory=set[int])
+    refuses: RigError | None = None
 
     async def ripe(self) -> list[Ripe]:
+        if self.refuses:
+            raise self.refuses
         return [one for one in self.candidates if one.id not in self.urls]
 
     async def promoted(self, memory: int, url: str) -> None:
         if self.dies:
             raise Unavailable("The process was killed here.")
+        if memory in self.forgotten:
+            raise NotFound(f"There is no memory {memory}.")
         self.urls[memory] = url
 
     async def newest(self, repository: str) -> list[Said]:
@@ -57,8 +63,8 @@ class Library:
 
     files: dict[str, str] = field(default_factory=dict[str, str])
     pulls: dict[str, tuple[str, str, str]] = field(default_factory=dict[str, tuple[str, str, str]])
-    reports: dict[str, str] = field(default_factory=dict[str, str])
-    refuse: bool = False
+    reports: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    refused: set[str] = field(default_factory=set[str])
 
     async def list(self, repository: str, folder: str) -> list[str]:
         return [path for path in self.files if path.rpartition("/")[0] == folder]
@@ -70,14 +76,16 @@ class Library:
         return f"https://github/{branch}" if branch in self.pulls else None
 
     async def propose(self, repository: str, branch: str, path: str, content: str, title: str, body: str) -> str:
-        if self.refuse:
+        if branch in self.refused or repository in self.refused:
             raise Conflict("The branch is protected.")
         assert branch not in self.pulls
         self.pulls[branch] = path, content, title
         return f"https://github/{branch}"
 
     async def report(self, repository: str, title: str, body: str, key: str) -> None:
-        self.reports[key] = body
+        if repository in self.refused:
+            raise Conflict("Issues are disabled.")
+        self.reports.append((key, body))
 
 
 @pytest.fixture
@@ -124,22 +132,36 @@ async def test_only_memories_of_enrolled_repositories_are_promoted(library: Libr
     assert library.pulls == {}
 
 
-async def test_one_that_is_refused_holds_up_no_other(library: Library) -> None:
-    library.refuse = True
-    shelf = Shelf()
-    assert await Lint(shelf, library, []).promote() == 0
-    assert shelf.urls == {}
+async def test_one_that_is_refused_or_forgotten_meanwhile_holds_up_no_other(library: Library) -> None:
+    library.refused = {"docs/learning-7"}
+    shelf = Shelf([RIPE, replace(RIPE, id=8), replace(RIPE, id=9)], forgotten={8})
+    assert await Lint(shelf, library, []).promote() == 1
+    assert shelf.urls == {9: "https://github/docs/learning-9"}
 
 
-async def test_documents_that_newer_memories_contradict_are_reported_once(shelf: Shelf, library: Library) -> None:
+async def test_a_repository_without_issues_holds_up_no_other(library: Library) -> None:
+    library.files = {"README.md": "The daemon listens on port 7700."}
+    said = [Said(id=3, text="The daemon listens on port 8800.", written_at=THEN + timedelta(days=1))]
+    library.refused = {"ada/other"}
+    assert await Lint(Shelf(said=said), library, ["ada/other", REPOSITORY]).compare() == 1
+    assert len(library.reports) == 1
+
+
+async def test_documents_that_newer_memories_contradict_are_reported_under_one_key_until_they_change(
+    shelf: Shelf, library: Library
+) -> None:
     library.files = {"docs/serving.md": "The daemon listens on port 7700.", "README.md": "Hello.", "x/y.md": "No."}
     shelf.said = [Said(id=3, text="The daemon listens on port 8800.", written_at=THEN + timedelta(days=1))]
     lint = Lint(shelf, library, [REPOSITORY])
     assert await lint.compare() == 1
     assert await lint.compare() == 1
-    [body] = library.reports.values()
+    (first, body), (again, _) = library.reports
+    assert first == again
     assert "`docs/serving.md` says: The daemon listens on port 7700." in body
     assert "Memory 3 says: The daemon listens on port 8800." in body
+    library.files["README.md"] = "The daemon listens on port 7701."
+    assert await lint.compare() == 2
+    assert library.reports[-1][0] != first
 
 
 async def test_the_lint_looks_some_time_after_the_start_and_then_weekly(
@@ -154,6 +176,22 @@ async def test_the_lint_looks_some_time_after_the_start_and_then_weekly(
     shelf.candidates.append(replace(RIPE, id=8))
     clock.advance(WEEK_SECONDS)
     await eventually(lambda: 8 in shelf.urls)
+    looking.cancel()
+
+
+async def test_a_server_that_refuses_the_lint_is_asked_again(
+    shelf: Shelf, library: Library, eventually: Eventually
+) -> None:
+    clock = ManualClock()
+    shelf.refuses = Unauthenticated("The token does not verify.")
+    looking = asyncio.create_task(Lint(shelf, library, [], clock).run())
+    await eventually(lambda: _sleeps(clock))
+    clock.advance(FIRST_SECONDS)
+    await eventually(lambda: _sleeps(clock) or looking.done())
+    shelf.refuses = None
+    clock.advance(AGAIN_SECONDS)
+    await eventually(lambda: 7 in shelf.urls or looking.done())
+    assert not looking.done()
     looking.cancel()
 
 
