@@ -113,6 +113,34 @@ async def test_a_model_that_cannot_be_loaded_is_unavailable_and_tried_again() ->
     assert len(tried) == 2
 
 
+@pytest.mark.parametrize("damaged", [weights.CONVERTED, weights.TOKENIZER])
+async def test_a_damaged_model_is_unavailable(tmp_path: Path, damaged: str) -> None:
+    for file in weights.files(weights.default_folder()):
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / damaged).unlink()
+    (tmp_path / damaged).write_bytes(b"{}" * 100)
+    embedder = minilm(EmbedderSettings(memory_models=tmp_path))
+    assert embedder
+    with pytest.raises(Unavailable, match="cannot be loaded"):
+        await embedder.embed(["x"])
+
+
+async def test_a_model_that_fails_is_unavailable_and_loaded_anew() -> None:
+    class Model:
+        failing = True
+
+        def vectors(self, texts: Sequence[str]) -> list[Vector]:
+            if Model.failing:
+                raise KeyError("no such input")
+            return [[1.0] for _ in texts]
+
+    embedder = LocalEmbedder("sick", 1, Model)
+    with pytest.raises(Unavailable, match="sick fails"):
+        await embedder.embed(["x"])
+    Model.failing = False
+    assert await embedder.embed(["x"]) == [[1.0]]
+
+
 def test_what_cannot_be_converted_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="MiniLM cannot be converted"):

@@ -43,7 +43,7 @@ class LocalEmbedder:
         """A vector for each text, in their order.
 
         Raises:
-            Unavailable: The model cannot be loaded.
+            Unavailable: The model cannot be loaded, or fails.
         """
         if not texts:
             return []
@@ -52,12 +52,13 @@ class LocalEmbedder:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._vectors, list(texts))
 
     def _vectors(self, texts: list[str]) -> list[Vector]:
-        if self._loaded is None:
-            try:
-                self._loaded = self._load()
-            except (OSError, ValueError, RuntimeError, ImportError) as error:
-                raise Unavailable(f"The embedding model {self.model} cannot be loaded ({error}).") from error
-        return self._loaded.vectors([_encodable(text) for text in texts])
+        try:
+            self._loaded = self._loaded or self._load()
+            return self._loaded.vectors([_encodable(text) for text in texts])
+        except Exception as error:  # what the libraries raise over a damaged file has no class in common
+            what = "fails" if self._loaded else "cannot be loaded"
+            self._loaded = None
+            raise Unavailable(f"The embedding model {self.model} {what} ({error}).") from error
 
 
 class MiniLM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,8 @@ def package_folder(found: ModuleSpec | None) -> Path | None:
 def _put(path: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # a name that outlives a power cut without its content would be a damaged model
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
 
