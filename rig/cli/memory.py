@@ -9,7 +9,7 @@ import typer
 
 from rig.cli.asking import ask
 from rig.cli.output import clean, console, print_json, print_table
-from servers.kit.errors import InvalidInput, Unavailable
+from servers.kit.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from servers.kit.database import Pool
@@ -74,16 +74,18 @@ def reembed(json: Json = False) -> None:
     from rig.cli.store import require_log, with_pool
 
     require_log()
-    moved, left = with_pool(_reembed)
+    moved, left, away = with_pool(_reembed)
     if json:
         print_json({"moved": moved, "left": left})
     else:
         console().print(f"{moved} memories have new vectors, {left} are left.")
+    if left and away:
+        raise Unavailable("The embedder does not answer. Call `rig memory reembed` again once it does.")
     if left:
-        raise Unavailable("The embedder stopped answering. Call `rig memory reembed` again to go on.")
+        raise Refused("The embedder does not take what is left; it stays found by its words alone.")
 
 
-async def _reembed(pool: Pool) -> tuple[int, int]:
+async def _reembed(pool: Pool) -> tuple[int, int, bool]:
     from servers.kit.database import migrate
     from servers.memory.backfill import Backfill
     from servers.memory.embedders.choice import choose
@@ -95,5 +97,6 @@ async def _reembed(pool: Pool) -> tuple[int, int]:
     async with choose(settings) as embedder:
         if embedder is None:
             raise InvalidInput("There is no embedder: set RIG_MEMORY_EMBEDDER. Memories are found by their words.")
-        backfill = Backfill(MemoryStore(pool, embedder))
-        return await backfill.embed(move=True), await backfill.left()
+        store = MemoryStore(pool, embedder)
+        backfill = Backfill(store)
+        return await backfill.embed(move=True), await backfill.left(), store.meaning.away

@@ -37,12 +37,12 @@ async def alone(folder: Path, environment: dict[str, str]) -> AsyncGenerator[Non
         assert await asyncio.wait_for(process.wait(), 20) in (0, -15)
 
 
-async def says(folder: Path, environment: dict[str, str], *arguments: str) -> str:
+async def says(folder: Path, environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
     process = await asyncio.create_subprocess_exec(
         *RIG, "memory", *arguments, cwd=folder, env=environment, stdout=subprocess.PIPE
     )
     said, _ = await process.communicate()
-    assert process.returncode == 0
+    assert process.returncode == int(fails)
     return said.decode()
 
 
@@ -65,5 +65,8 @@ async def test_it_serves_by_itself_and_its_memories_are_found_listed_and_given_v
             assert LESSON in await says(tmp_path, person, "search", "who writes the lock")
             [listed] = json.loads(await says(tmp_path, person, "list", "--repo", TALLY, "--json"))["memories"]
             assert listed["repo"] == TALLY
+    endpoint = {"URL": "http://127.0.0.1:9/v1/embeddings", "MODEL": "m", "DIMENSION": "3"}
+    away = base | {f"RIG_MEMORY_EMBEDDER_{name}": value for name, value in endpoint.items()}
+    assert await says(tmp_path, away, "reembed", fails=True) == "0 memories have new vectors, 1 are left.\n"
     told = json.loads(await says(tmp_path, base | {"RIG_MEMORY_EMBEDDER": "wordllama"}, "reembed", "--json"))
     assert told == {"moved": 1, "left": 0}
