@@ -48,40 +48,40 @@ class Backfill:
         return retired
 
     async def embed(self, *, move: bool = False) -> int:
-        """Give vectors to memories that have none; how many they were, none if there is no model to ask.
+        """Give vectors to memories that have none; how many they were, none if no model answers.
 
-        Each batch is a transaction of its own, so that what is done stays done when it is interrupted.
+        Each batch is a transaction of its own, so that what is done stays done when it is interrupted. What the model
+        refuses is passed over until the next time.
 
         Args:
             move: Also to those whose vectors come from another model, which are replaced.
         """
-        meaning, done = self._store.meaning, 0
+        meaning, done, last = self._store.meaning, 0, 0
         async with database():
             if not move and not await self._store.pool.fetchval(SQL["any_without_vectors"]):
                 return 0  # no model is loaded for nothing
         while (model := await meaning.model()) is not None:
             async with database():
-                rows = await self._store.pool.fetch(SQL["without_vectors"], model, move, BATCH)
+                rows = await self._store.pool.fetch(SQL["without_vectors"], model, move, last, BATCH)
             if not rows:
                 break
+            last = rows[-1]["id"]
             vectors = await meaning.of_memories([row["content"] for row in rows])
-            if vectors is None:
-                break
             async with database(), self._store.pool.acquire() as connection, connection.transaction():
                 counts = Counts()
                 for row, found in zip(rows, vectors, strict=True):
-                    if not await connection.fetchval(SQL["hold"], row["id"]):
-                        continue  # it was taken out of use meanwhile
+                    if found is None or not await connection.fetchval(SQL["hold"], row["id"]):
+                        continue  # it was refused, or taken out of use meanwhile
                     await connection.execute(WRITING["drop_vectors"], row["id"])
                     placed = (row["id"], found.model, row["scope_id"], row["kind"], found.parts)
                     await connection.execute(WRITING["add_vectors"], *placed)
                     await connection.execute(SQL["set_model"], row["id"], found.model)
                     counts.touch(row["id"], row["scope_id"])
                 await counts.write(connection)
-            done += len(rows)
+            done += sum(found is not None for found in vectors)
         return done
 
     async def left(self) -> int:
-        """How many memories have no vectors of the model that answers now."""
+        """How many memories have no vectors of the model that answers now; all where none does."""
         async with database():
             return await self._store.pool.fetchval(SQL["count_left"], await self._store.meaning.model())

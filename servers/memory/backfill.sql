@@ -12,9 +12,9 @@ UPDATE memory.memories SET indexed = false, retired_at = expires_at, retired_why
 SELECT EXISTS (SELECT FROM memory.memories WHERE indexed AND model_id IS NULL)
 
 -- :name without_vectors
--- Memories without vectors; where $2 is set, also those with vectors of another model than $1.
+-- The next memories after $3 without vectors; where $2 is set, also those with vectors of another model than $1.
 SELECT id, scope_id, kind, content FROM memory.memories
-WHERE indexed AND (model_id IS NULL OR ($2 AND model_id <> $1)) ORDER BY model_id NULLS FIRST, id LIMIT $3
+WHERE indexed AND (model_id IS NULL OR ($2 AND model_id <> $1)) AND id > $3 ORDER BY id LIMIT $4
 
 -- :name hold
 -- Whether a memory is still in use; it stays so until the end of the transaction.
@@ -25,5 +25,5 @@ SELECT true FROM memory.memories WHERE id = $1 AND indexed FOR UPDATE
 UPDATE memory.memories SET model_id = $2 WHERE id = $1
 
 -- :name count_left
--- How many memories have no vectors of a model.
-SELECT count(*)::int FROM memory.memories WHERE indexed AND model_id IS DISTINCT FROM $1
+-- How many memories have no vectors of a model; all where none is named.
+SELECT count(*)::int FROM memory.memories WHERE indexed AND ($1::int IS NULL OR model_id IS DISTINCT FROM $1)

@@ -11,7 +11,7 @@ from pgvector import HalfVector
 
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.database import Pool, load_queries
-from servers.kit.errors import Unavailable
+from servers.kit.errors import InvalidInput, Unavailable
 from servers.kit.logs import get
 from servers.memory.chunks import chunks
 from servers.memory.embedders.port import Embedder
@@ -55,19 +55,34 @@ class Meaning:
         """The model's name, empty where there is none."""
         return self._embedder.model if self._embedder else ""
 
-    async def of_memories(self, contents: Sequence[str]) -> list[Vectors] | None:
-        """The vectors of each content's parts; None where the embedder is away or there is none."""
+    @property
+    def away(self) -> bool:
+        """Whether the embedder did not answer just now, and is left in peace for a while."""
+        return self._clock.monotonic() < self._away_until
+
+    async def of_memories(self, contents: Sequence[str]) -> list[Vectors | None]:
+        """The vectors of each content's parts; None for one that the embedder refuses, for all while it is away."""
         split = [chunks(content) for content in contents]
-        found = await self._embed([part for parts in split for part in parts])
+        try:
+            found = await self._embed([part for parts in split for part in parts])
+        except InvalidInput as error:
+            if len(contents) > 1:
+                return [vectors for content in contents for vectors in await self.of_memories([content])]
+            log.warning("the embedder does not take a text", model=self.name, reason=str(error))
+            found = None
         if found is None:
-            return None
+            return [None] * len(contents)
         rest = iter(found)
         vectors = [[next(rest) for _ in parts] for parts in split]
         return [Vectors(await self._model(parts[0]), parts) for parts in vectors]
 
     async def of_query(self, query: str) -> Vectors | None:
         """The vector of a question; None where the embedder is away or there is none."""
-        found = await self._embed([query[:LONGEST_QUERY]])
+        try:
+            found = await self._embed([query[:LONGEST_QUERY]])
+        except InvalidInput as error:
+            log.warning("the embedder does not take a question", model=self.name, reason=str(error))
+            return None
         return Vectors(await self._model(found[0]), found) if found else None
 
     async def model(self) -> int | None:
@@ -76,7 +91,7 @@ class Meaning:
         return found.model if found else None
 
     async def _embed(self, texts: Sequence[str]) -> list[HalfVector] | None:
-        if self._embedder is None or self._clock.monotonic() < self._away_until:
+        if self._embedder is None or self.away:
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):

@@ -190,11 +190,11 @@ class MemoryStore:
     async def _new(self, draft: Draft) -> New:
         """Everything about a draft that can be known before its transaction."""
         text = draft.text
-        found = await self.meaning.of_memories([text])
+        [meant] = await self.meaning.of_memories([text])
         async with database():
             scope = await self.scopes.of(draft.repo)
         warnings = suspicions("\n".join((text, draft.source, *draft.tags)))
-        return New(draft, scope, text, weights(text), warnings, found[0] if found else None)
+        return New(draft, scope, text, weights(text), warnings, meant)
 
     async def _write(self, connection: Connection, counts: Counts, new: New, instead: int | None = None) -> Written:
         await _require_not_banned(connection, new)
@@ -232,6 +232,8 @@ class MemoryStore:
     def _without_meaning(self, new: New) -> str:
         if new.vectors is not None or not self.meaning.exists:
             return ""
+        if not self.meaning.away:
+            return "The embedder does not take it, so it is found by its words alone."
         return "The embedder is away, so it is found by its words alone until it is back."
 
     async def _tell(self, connection: Connection, *facts: Fact) -> None:

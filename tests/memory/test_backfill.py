@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from servers.kit.database import Pool
-from servers.kit.errors import Unavailable
+from servers.kit.errors import InvalidInput, Unavailable
 from servers.memory.backfill import BATCH, Backfill
 from servers.memory.store import MemoryStore
 from tests.memory.conftest import TALLY, Words, draft
@@ -56,6 +56,39 @@ async def test_a_store_moves_to_another_embedder_and_goes_on_after_a_kill(memory
     assert await Backfill(new).embed(move=True) == 8
     assert await Backfill(new).left() == 0
     assert await models(memory_pool) == {"other": BATCH + 8}
+
+
+class Picky(Words):
+    """Does not take texts about poison."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if any("poison" in text for text in texts):
+            raise InvalidInput("The endpoint answers 400.")
+        return await super().embed(texts)
+
+
+async def test_a_text_that_the_embedder_refuses_holds_up_no_other(memory_pool: Pool) -> None:
+    store = MemoryStore(memory_pool, Picky())
+    refused = await store.write(draft("The poison is written by make."))
+    assert "does not take it" in refused.note
+    assert (await store.write(draft("The lock is written by hand."))).note == ""
+    wordless = MemoryStore(memory_pool)
+    for number in range(BATCH + 8):
+        await wordless.write(draft(f"Lesson {number}: the lock is written by make."))
+    assert await Backfill(store).embed() == BATCH + 8
+    assert await Backfill(store).embed() == 0
+    assert await Backfill(store).left() == 1
+    assert await models(memory_pool) == {"words": BATCH + 9}
+    [found, *_] = (await store.search("who writes the poison", TALLY, limit=1)).found
+    assert found.id == refused.id
+
+
+async def test_while_the_embedder_is_away_all_are_left(memory_pool: Pool, words: Words) -> None:
+    words.away = True
+    store = MemoryStore(memory_pool, words)
+    await store.write(draft("The lock is written by make."))
+    assert await Backfill(store).embed(move=True) == 0
+    assert await Backfill(store).left() == 1
 
 
 async def test_the_backfill_alone_moves_nothing(memory_pool: Pool, words: Words) -> None:

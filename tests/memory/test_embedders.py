@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-from servers.kit.errors import InvalidInput, RateLimited, Unavailable
+from servers.kit.errors import InvalidInput, RateLimited, RigError, Unavailable
 from servers.memory.embedders import weights
 from servers.memory.embedders.choice import choose, minilm, wordllama
 from servers.memory.embedders.http import BATCH, HttpEmbedder
@@ -219,6 +220,13 @@ async def test_an_endpoint_is_asked_in_batches_and_its_vectors_put_in_order(
     assert [request.headers["authorization"] for request in endpoint.asked] == ["Bearer secret"] * 2
 
 
+async def test_vectors_of_another_length_say_which_setting_is_wrong(remote: Embedder, endpoint: Endpoint) -> None:
+    endpoint.answer = lambda _: httpx2.Response(200, json={"data": [{"index": 0, "embedding": [1.0, 2.0]}]})
+    with pytest.raises(Unavailable, match="set memory_embedder_dimension") as caught:
+        await remote.embed(["x"])
+    assert set(re.findall(r"memory_\w+", str(caught.value))) <= set(EmbedderSettings.model_fields)
+
+
 async def test_an_endpoint_never_gets_an_empty_text_or_half_a_character(remote: Embedder) -> None:
     assert len(await remote.embed(["", "  ", "\ud800"])) == 3
 
@@ -228,6 +236,10 @@ async def test_an_endpoint_never_gets_an_empty_text_or_half_a_character(remote: 
     [
         (httpx2.Response(429), RateLimited),
         (httpx2.Response(500, text="broken"), Unavailable),
+        (httpx2.Response(401), Unavailable),
+        (httpx2.Response(400, text="too many tokens"), InvalidInput),
+        (httpx2.Response(413), InvalidInput),
+        (httpx2.Response(422), InvalidInput),
         (httpx2.Response(200, text="<html>"), Unavailable),
         (httpx2.Response(200, json={"data": [{"index": 0}]}), Unavailable),
         (httpx2.Response(200, json={"data": []}), Unavailable),
@@ -235,8 +247,8 @@ async def test_an_endpoint_never_gets_an_empty_text_or_half_a_character(remote: 
         (httpx2.Response(200, json={"data": [{"index": 0, "embedding": ["NaN", 1.0, 2.0]}]}), Unavailable),
     ],
 )
-async def test_an_endpoint_that_fails_is_unavailable(
-    remote: Embedder, endpoint: Endpoint, answer: httpx2.Response, error: type[Unavailable]
+async def test_an_endpoint_that_fails_is_unavailable_and_one_that_refuses_a_text_is_not(
+    remote: Embedder, endpoint: Endpoint, answer: httpx2.Response, error: type[RigError]
 ) -> None:
     endpoint.answer = lambda _: answer
     with pytest.raises(error):

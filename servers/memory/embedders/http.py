@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import httpx2
 
-from servers.kit.errors import RateLimited, Unavailable
+from servers.kit.errors import InvalidInput, RateLimited, Unavailable
 from servers.memory.embedders.port import Vector
 
 BATCH = 64
 TIMEOUT_SECONDS = 10.0
+NOT_TAKEN = {400, 413, 422}
 
 
 class HttpEmbedder:
@@ -36,6 +37,7 @@ class HttpEmbedder:
 
         Raises:
             Unavailable: The endpoint does not answer, refuses, or answers something else.
+            InvalidInput: It does not take one of these texts.
         """
         found: list[Vector] = []
         for start in range(0, len(texts), BATCH):
@@ -50,6 +52,8 @@ class HttpEmbedder:
             raise Unavailable(f"The embedding endpoint does not answer ({type(error).__name__}).") from error
         if answer.status_code == 429:
             raise RateLimited("The embedding endpoint's rate limit is reached.")
+        if answer.status_code in NOT_TAKEN:
+            raise InvalidInput(f"The embedding endpoint answers {answer.status_code}: {answer.text[:200]}")
         if answer.status_code != 200:
             raise Unavailable(f"The embedding endpoint answers {answer.status_code}: {answer.text[:200]}")
         return self._read(answer, len(texts))
@@ -65,7 +69,7 @@ class HttpEmbedder:
             sizes = sorted({len(vector) for vector in vectors})
             raise Unavailable(
                 f"The embedding endpoint answers {len(vectors)} vectors of {sizes} numbers for {wanted} texts; "
-                f"set memory_dimension to what {self.model} gives."
+                f"set memory_embedder_dimension to what {self.model} gives."
             )
         return vectors
 

@@ -27,5 +27,6 @@ class Embedder(Protocol):
 
         Raises:
             Unavailable: The model cannot be reached or loaded now.
+            InvalidInput: It does not take one of these texts; others it may.
         """
         ...
