@@ -19,6 +19,7 @@ from servers.memory.stored import BY_INDEX, MANY, Stored
 LOOKED_AT = 3
 AWAY = "The embedder is away: found by their words alone."
 WORDLESS = "There is no embedder, and the query has no words to look for."
+EMPTY = "Nothing is remembered here yet."
 NOTHING = "Nothing that is remembered fits the query."
 
 
@@ -108,7 +109,9 @@ class Search:
         return asked, candidates
 
     def _note(self, meant: Vectors | None, asked: Asked, relevant: bool) -> str:
-        if meant is None and not asked.gains:
+        if not asked.documents:
+            return EMPTY
+        if not (self._meaning.exists or asked.rarities):
             return WORDLESS
         said = [AWAY] if meant is None and self._meaning.exists else []
         return " ".join(said if relevant else [*said, NOTHING])

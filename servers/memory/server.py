@@ -47,6 +47,7 @@ from servers.memory.models import (
     Written,
 )
 from servers.memory.outbox import Fact, Outbox
+from servers.memory.search import EMPTY
 from servers.memory.settings import MemorySettings
 from servers.memory.shelf import Shelf
 from servers.memory.store import MIGRATIONS, MemoryStore
@@ -54,7 +55,7 @@ from servers.memory.toolbox import EVERYBODY, AccessDep, State, tools
 
 __all__ = ["part", "stewardship", "tools"]  # the tools for people are this server's too
 
-NOBODY = "Nothing is remembered here yet."
+SUCH = "Nothing of that kind is remembered here yet."
 
 
 @tools.tool(WRITE, EVERYBODY)
@@ -116,8 +117,7 @@ async def read_memories(
     if access.state.outbox:
         fact = Fact.read(query, access.author.name, access.work, [one.id for one in [*first, *found]])
         access.state.outbox.note(fact)
-    note = NOBODY if not found and not first else ranking.note
-    return Found(memories=found, relevant=ranking.relevant, note=note, leading=first)
+    return Found(memories=found, relevant=ranking.relevant, note=ranking.note, leading=first)
 
 
 @tools.tool(READ, EVERYBODY)
@@ -134,7 +134,7 @@ async def list_recent(
 ) -> Memories:
     """List what was remembered last, newest first."""
     found = await access.state.shelf.recent(access.reading(repo), kinds or KINDS, limit, preview_chars)
-    return Memories(memories=found, note="" if found else NOBODY)
+    return Memories(memories=found, note="" if found else SUCH if kinds else EMPTY)
 
 
 @tools.tool(WRITE, EVERYBODY)

@@ -9,6 +9,7 @@ import pytest
 
 from servers.kit.auth import AGENT_ROLES
 from servers.kit.errors import Conflict, Fenced, Forbidden, InvalidInput, NotFound, TooLarge, Unauthenticated
+from servers.memory.search import NOTHING, WORDLESS
 from servers.memory.server import tools
 from tests.memory.conftest import OTHER, TALLY, Rig, Serve
 
@@ -127,6 +128,10 @@ async def test_answers_say_when_there_is_nothing(rig: Rig) -> None:
     dev = await rig.dev()
     assert (await dev.call("read_memories", query="anything"))["note"] == "Nothing is remembered here yet."
     assert (await dev.call("list_recent"))["note"] == "Nothing is remembered here yet."
+    await written(dev)
+    assert (await dev.call("read_memories", query="zebra crossing"))["note"] == NOTHING
+    assert (await dev.call("read_memories", query="is it?"))["note"] == WORDLESS
+    assert (await dev.call("list_recent", kinds=["error"]))["note"] == "Nothing of that kind is remembered here yet."
     with pytest.raises(NotFound, match="There is no memory 12"):
         await dev.call("get_memory", id=12)
     with pytest.raises(InvalidInput, match="The query is empty"):

@@ -9,6 +9,7 @@ import pytest
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge
 from servers.memory.models import Merge
+from servers.memory.search import AWAY, NOTHING
 from servers.memory.shelf import Shelf
 from servers.memory.store import MemoryStore
 from tests.memory.conftest import ADA, DEV, OTHER, OTHER_DEV, TALLY, Words, draft
@@ -204,7 +205,9 @@ async def test_without_the_embedder_memories_are_found_by_their_words(store: Mem
     assert "by its words alone" in written.note
     ranking = await store.search("lock hash", TALLY)
     assert [one.id for one in ranking.found] == [written.id]
-    assert "embedder is away" in ranking.note
+    assert ranking.note == AWAY
+    for fitting_nothing in ("zebra crossing", "is it?"):
+        assert (await store.search(fitting_nothing, TALLY)).note == f"{AWAY} {NOTHING}"
 
 
 async def test_an_empty_query_is_refused_and_one_without_words_answered(store: MemoryStore) -> None:
