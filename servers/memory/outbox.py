@@ -14,7 +14,7 @@ import asyncpg
 
 from servers.kit.clock import Clock, SystemClock
 from servers.kit.database import LOST, Connection, Pool
-from servers.kit.errors import RigError, Unavailable
+from servers.kit.errors import Forbidden, RigError, Unauthenticated, Unavailable
 from servers.kit.logs import get
 from servers.memory.drafts import Draft
 from servers.memory.indexing import SQL
@@ -103,7 +103,7 @@ class Outbox:
         """Send some of what waits; how much that was.
 
         Raises:
-            Unavailable: The conductor is away; everything is kept.
+            Unavailable: The conductor is away, or knows our token no more; everything is kept.
         """
         sent = await self._send_reads()
         async with self._pool.acquire() as connection, connection.transaction():
@@ -130,6 +130,8 @@ class Outbox:
             await self._conductor.call("record", given, {"rig/request_id": f"memory-{request}"})
         except Unavailable:
             raise
+        except (Unauthenticated, Forbidden) as error:
+            raise Unavailable(f"The conductor does not let the memory server in ({error}).") from error
         except RigError as error:
             log.warning("the conductor does not take a fact", type=fact.type, reason=str(error))
 

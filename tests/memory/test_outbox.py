@@ -9,7 +9,7 @@ import pytest
 
 from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
-from servers.kit.errors import InvalidInput, RigError, Unavailable
+from servers.kit.errors import Forbidden, InvalidInput, RigError, Unauthenticated, Unavailable
 from servers.memory.outbox import Fact, Outbox
 from servers.memory.store import MemoryStore
 from tests.memory.conftest import ADA, DEV, TALLY, draft
@@ -20,6 +20,7 @@ class Conductor:
 
     def __init__(self) -> None:
         self.failure: RigError | None = None
+        self.refused = ""
         self.breaks_after = 1_000
         self.events: dict[str, dict[str, Any]] = {}
 
@@ -27,6 +28,8 @@ class Conductor:
         assert tool == "record"
         if self.failure:
             raise self.failure
+        if arguments["type"] == self.refused:
+            raise InvalidInput("unknown type")
         self.events.setdefault(meta["rig/request_id"], dict(arguments))
         if len(self.events) > self.breaks_after:
             raise Unavailable("The answer was lost.")
@@ -82,10 +85,27 @@ async def test_a_conductor_that_is_away_stops_no_writer_and_hears_it_once(
     assert conductor.told == ["MEMORY_WRITE"] * 3
 
 
+@pytest.mark.parametrize("failure", [Unauthenticated("The token is over."), Forbidden("Not your role.")])
+async def test_facts_are_kept_while_the_conductor_lets_nobody_in(
+    memory_pool: Pool, conductor: Conductor, outbox: Outbox, failure: RigError
+) -> None:
+    await MemoryStore(memory_pool, outbox=outbox).write(draft("Lesson."))
+    outbox.note(Fact.read("lesson", "dev-e", "", []))
+    conductor.failure = failure
+    with pytest.raises(Unavailable, match="let the memory server in"):
+        await outbox.send()
+    conductor.failure = None
+    assert await outbox.send() == 2
+    assert conductor.told == ["MEMORY_READ", "MEMORY_WRITE"]
+
+
 async def test_a_fact_that_is_refused_holds_up_no_other(
     memory_pool: Pool, conductor: Conductor, outbox: Outbox
 ) -> None:
-    await MemoryStore(memory_pool, outbox=outbox).write(draft("Lesson."))
-    conductor.failure = InvalidInput("unknown type")
-    assert await outbox.send() == 1
+    store = MemoryStore(memory_pool, outbox=outbox)
+    memory = (await store.write(draft("Lesson."))).id
+    await store.mark_used([memory], "helped", f"{TALLY}#2", DEV)
+    conductor.refused = "MEMORY_WRITE"
+    assert await outbox.send() == 2
     assert await outbox.send() == 0
+    assert conductor.told == ["MEMORY_HIT_USED"]
