@@ -23,7 +23,7 @@ from servers.kit.logs import get
 SQL = load_queries(Path(__file__).with_name("memories.sql"))
 FOLDER = "docs/learnings"
 FOLDERS = ("", "docs", FOLDER)
-DOCUMENTS, NEWEST, LONGEST = 60, 50, 4_000
+DOCUMENTS, NEWEST, LONGEST, RIPEST = 60, 50, 4_000, 200
 FIRST_SECONDS, AGAIN_SECONDS, WEEK_SECONDS = 600.0, 3600.0, 7 * 24 * 3600.0
 NAMES_SECONDS = 60.0
 _FENCED = re.compile(r"\A<memory-([0-9a-f]+)>\n(.*)\n</memory-\1>\Z", re.DOTALL)
@@ -31,7 +31,7 @@ log = get(__name__)
 
 
 class Ripe(msgspec.Struct, frozen=True, kw_only=True):
-    """A memory that proved itself; `repo` is empty where it holds everywhere."""
+    """A memory that proved itself."""
 
     id: int
     repo: str
@@ -54,7 +54,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 class Memories(Protocol):
     """What the lint asks of the memory server."""
 
-    async def ripe(self) -> list[Ripe]: ...
+    async def ripe(self, repository: str | None) -> list[Ripe]: ...
     async def promoted(self, memory: int, url: str) -> None: ...
     async def newest(self, repository: str) -> list[Said]: ...
 
@@ -104,9 +104,7 @@ class Lint:
         had a pull request, open or closed, gets no other.
         """
         done = 0
-        for memory in await self._memories.ripe():
-            if not self._ours(memory.repo):
-                continue
+        for memory in [one for where in self._repositories or [None] for one in await self._memories.ripe(where)]:
             try:
                 await self._memories.promoted(memory.id, await self._promote(memory))
             except Unavailable:
@@ -152,11 +150,6 @@ class Lint:
         paths = [path for folder in FOLDERS for path in await self._documents.list(repository, folder)]
         documents = [await self._documents.read(repository, path) for path in paths[:DOCUMENTS]]
         return [one for doc in documents for one in contradictions(doc.path, doc.content, doc.changed_at, memories)]
-
-    def _ours(self, repository: str) -> bool:
-        known = {name.lower() for name in self._repositories}
-        return bool(repository) and (not known or repository.lower() in known)
-
 
 def _slug(content: str) -> str:
     words = re.findall(r"[a-z0-9]+", content.lower())[:6]
@@ -205,8 +198,9 @@ class MemoryServer:
     def __init__(self, client: ToolClient) -> None:
         self._client = client
 
-    async def ripe(self) -> list[Ripe]:
-        return msgspec.convert(rows(await self._client.call("promotion_candidates")), list[Ripe])
+    async def ripe(self, repository: str | None) -> list[Ripe]:
+        asked = {"repo": repository, "limit": RIPEST}
+        return msgspec.convert(rows(await self._client.call("promotion_candidates", asked)), list[Ripe])
 
     async def promoted(self, memory: int, url: str) -> None:
         await self._client.call("mark_promoted", {"id": memory, "url": url})

@@ -21,10 +21,10 @@ WHERE indexed AND importance = 5 AND trust <> 'low' AND scope_id = ANY ($1::int[
 ORDER BY (scope_id <> 0) DESC, trust = 'high' DESC, hits - 2 * misled DESC, written_at DESC LIMIT $2
 
 -- :name ripe
--- Memories that have proved themselves often enough to become a document.
+-- Memories that have proved themselves often enough to become a document of their repository.
 SELECT id FROM memory.memories
 WHERE indexed AND promoted_at IS NULL AND importance >= $2 AND hits >= $3 AND hits > 2 * misled AND trust <> 'low'
-      AND scope_id = ANY ($1::int[]) AND (expires_at IS NULL OR expires_at > now())
+      AND scope_id = ANY ($1::int[]) AND scope_id <> 0 AND (expires_at IS NULL OR expires_at > now())
 ORDER BY hits DESC, id LIMIT $4
 
 -- :name grave

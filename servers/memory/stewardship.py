@@ -44,7 +44,10 @@ async def promotion_candidates(
     hits: Annotated[int, Field(ge=0, description="At least so many issues in which it helped")] = 5,
     limit: Annotated[int, Field(ge=1, le=200)] = 50,
 ) -> Candidates:
-    """List memories that have proved themselves and should become a document of their repository."""
+    """List memories that have proved themselves and should become a document of their repository.
+
+    What holds everywhere has no repository to go to and is never among them.
+    """
     return Candidates(candidates=await access.state.shelf.ripe(repo, importance, hits, limit))
 
 

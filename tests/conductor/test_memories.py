@@ -41,10 +41,14 @@ class Shelf:
     forgotten: set[int] = field(default_factory=set[int])
     refuses: RigError | None = None
 
-    async def ripe(self) -> list[Ripe]:
+    async def ripe(self, repository: str | None) -> list[Ripe]:
         if self.refuses:
             raise self.refuses
-        return [one for one in self.candidates if one.id not in self.urls]
+        return [
+            one
+            for one in self.candidates
+            if one.id not in self.urls and (repository is None or one.repo.lower() == repository.lower())
+        ]
 
     async def promoted(self, memory: int, url: str) -> None:
         if self.dies:
@@ -126,10 +130,10 @@ async def test_a_kill_between_the_pull_request_and_the_mark_opens_no_second_one(
 
 
 async def test_only_memories_of_enrolled_repositories_are_promoted(library: Library) -> None:
-    other, everywhere = replace(RIPE, id=8, repo="eve/x"), replace(RIPE, id=9, repo="")
-    assert await Lint(Shelf([other, everywhere]), library, [REPOSITORY]).promote() == 0
-    assert await Lint(Shelf([everywhere]), library, []).promote() == 0
-    assert library.pulls == {}
+    every = [RIPE, replace(RIPE, id=8, repo="eve/x"), replace(RIPE, id=9, repo="ada/other")]
+    assert await Lint(Shelf(every), library, [REPOSITORY, "ada/other"]).promote() == 2
+    assert list(library.pulls) == ["docs/learning-7", "docs/learning-9"]
+    assert await Lint(Shelf(every), library, []).promote() == 3
 
 
 async def test_one_that_is_refused_or_forgotten_meanwhile_holds_up_no_other(library: Library) -> None:

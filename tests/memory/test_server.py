@@ -202,6 +202,18 @@ async def test_what_proved_itself_is_a_candidate_until_it_is_promoted(rig: Rig) 
     assert (await person.call("get_memory", id=id))["promoted_url"] == "https://x/1"
 
 
+async def test_what_holds_everywhere_is_no_candidate_and_stands_in_no_others_way(rig: Rig) -> None:
+    person = await rig.person()
+    everywhere = await written(person, scope="global", importance=5)
+    other, own = [await written(person, repo=repo, importance=5) for repo in (OTHER, TALLY)]
+    for number in range(5):
+        ids = [everywhere, own, other]
+        await person.call("mark_used", ids=ids, outcome="helped", issue=f"{TALLY}#{number + 1}")
+    for repo, candidates in {None: {own, other}, TALLY: {own}, "ada/unknown": set[int]()}.items():
+        answer = await person.call("promotion_candidates", repo=repo)
+        assert {one["id"] for one in answer["candidates"]} == candidates
+
+
 async def test_nobody_is_served_without_a_token_or_by_a_role_that_may_not(rig: Rig) -> None:
     with pytest.raises(Forbidden):
         await (await rig.dev()).call("compact_repo", repo=TALLY)
