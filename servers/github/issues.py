@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import quote
 
 from github import GithubException
@@ -139,9 +139,8 @@ async def create_issue(
     login = await repo.login()
 
     def look(repo: GitHubRepository) -> GitHubIssue | None:
-        recent = islice(repo.get_issues(state="all", sort="created", direction="desc"), RECENT)
-        mine = (issue for issue in recent if login_of(issue.user) == login)
-        return next((issue for issue in mine if carries(issue.body, key)), None)
+        mine = repo.get_issues(state="all", sort="created", direction="desc", creator=cast(Any, login))
+        return next((issue for issue in islice(mine, RECENT) if carries(issue.body, key)), None)
 
     def write(repo: GitHubRepository) -> GitHubIssue:
         return repo.create_issue(title, marked(body, key), labels=given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from servers.github.issues import RECENT
 from servers.github.server import tools
 from servers.kit.auth import Role
 from servers.kit.errors import Forbidden, InvalidInput, NotFound
@@ -108,6 +109,15 @@ async def test_an_issue_is_opened_once_per_key(rig: Rig) -> None:
     assert again == {**first, "created": False}
     issue = await service.call("get_issue", repository=TALLY, number=first["number"])
     assert issue["labels"] == ["agent-ready"]
+
+
+async def test_an_issue_is_known_by_its_key_after_any_number_of_others(rig: Rig) -> None:
+    service = await rig.service()
+    new = {"repository": TALLY, "title": "Follow up", "body": "Later.", "key": "follow-1"}
+    first = await service.call("create_issue", **new)
+    for number in range(RECENT):
+        await rig.double.api("POST", f"/repos/{TALLY}/issues", "ada", {"title": f"Wish {number}"})
+    assert await service.call("create_issue", **new) == {**first, "created": False}
 
 
 @pytest.mark.parametrize(("role", "label"), [("architect", "proposal"), ("monitor", "incident")])
