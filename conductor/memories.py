@@ -151,6 +151,7 @@ class Lint:
         documents = [await self._documents.read(repository, path) for path in paths[:DOCUMENTS]]
         return [one for doc in documents for one in contradictions(doc.path, doc.content, doc.changed_at, memories)]
 
+
 def _slug(content: str) -> str:
     words = re.findall(r"[a-z0-9]+", content.lower())[:6]
     return "-".join(words)[:60].strip("-") or "learning"

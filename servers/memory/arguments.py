@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -26,12 +27,10 @@ Tag = Annotated[Line, AfterValidator(lambda tag: tag.replace(" ", "-")), Field(m
 Tags = Annotated[list[Tag], Field(description="Words shown with it; only the content is searched", max_length=20)]
 Source = Annotated[Line, Field(description="Where you learned it: a file, a URL, a run", max_length=500)]
 Why = Annotated[Line, Field(description="Why, in a sentence", max_length=500)]
-Issue = Annotated[
-    str | None,
-    Field(
-        description="As owner/repo#12; by default the one you work on",
-        pattern=r"^[\w.-]+/[\w.-]+[#~]\d{1,9}$",
-        max_length=300,
-    ),
+_Issue = Annotated[
+    str,
+    Field(pattern=r"^[\w.-]+/[\w.-]+[#~]\d{1,9}$", max_length=300),
+    AfterValidator(lambda issue: re.sub(r"(?<=[#~])0+(?=\d)", "", issue)),
 ]
+Issue = Annotated[_Issue | None, Field(description="As owner/repo#12; by default the one you work on")]
 Days = Annotated[int | None, Field(ge=1, le=3650, description="Forget it after so many days")]

@@ -67,7 +67,7 @@ class Memory(BaseModel):
     trust: Trust
     warnings: list[str] = Field(description="Why trust is low")
     state: Literal["current", "superseded", "expired"]
-    superseded_by: int | None
+    superseded_by: int | None = Field(description="None for a current one, and where that was forgotten since")
     supersedes: list[int]
     retired: str = Field(description="Who took it out of use, and why, fenced")
     expires_at: datetime | None
@@ -78,7 +78,7 @@ class Memory(BaseModel):
 
 class Marked(BaseModel):
     marked: list[int] = Field(description="Counted now")
-    known: list[int] = Field(description="Counted before for this issue")
+    known: list[int] = Field(description="Not counted: it was before for this issue, or you wrote it there")
     note: str = ""
 
 

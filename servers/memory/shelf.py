@@ -135,7 +135,7 @@ def _whole(row: Row) -> Memory:
 
 
 def _state(row: Row) -> Literal["current", "superseded", "expired"]:
-    if row["superseded_by"] is not None:
+    if row["superseded_by"] is not None or row["retired_by"]:  # what superseded it may be forgotten since
         return "superseded"
     expired = row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC)
     return "expired" if expired or row["retired_at"] else "current"

@@ -26,11 +26,11 @@ async def compact_repo(
 ) -> Compaction:
     """Find memories of a repository that say nearly the same, among its newest 1,000, and merge those you name.
 
-    A merge supersedes the duplicates by the one that stays, which gets their uses and tags; no text changes.
+    A merge supersedes the duplicates by the one that stays, which gets their uses and tags; no text changes. All are
+    applied or none.
     """
     if merge:
-        for one in merge:
-            await access.state.store.merge(one, access.author)
+        await access.state.store.merge(repo, merge, access.author)
         return Compaction(proposed=[], applied=merge, note=MERGED)
     proposed = await access.state.shelf.alike(repo)
     return Compaction(proposed=proposed, applied=[], note=PROPOSED if proposed else UNLIKE)

@@ -129,27 +129,18 @@ class MemoryStore:
             await self._tell(connection, *(Fact.used(memory, author.name, issue, outcome) for memory in marked))
         return Marked(marked=marked, known=sorted(set(memories) - set(marked)))
 
-    async def merge(self, merge: Merge, author: Author) -> None:
-        """Let one memory stand for its duplicates, whose uses, tags and importance pass on to it.
+    async def merge(self, repo: str, merges: Sequence[Merge], author: Author) -> None:
+        """Let memories of a repository stand for their duplicates, whose uses, tags and importance pass on to them.
 
         Raises:
-            InvalidInput: They are not of one scope, or one of them is out of use.
-            NotFound: One of them does not exist.
+            InvalidInput: One of them is of another scope, out of use, or its own duplicate; then none is merged.
+            NotFound: One of them does not exist; then none is merged.
         """
+        async with database():
+            scope = await self.scopes.known(repo)
         async with self._transaction() as (connection, counts):
-            every = {one: await _held(connection, one) for one in sorted({merge.keep, *merge.drop})}
-            if merge.keep in merge.drop or len({one["scope_id"] for one in every.values()}) > 1:
-                raise InvalidInput(f"Memories are merged with others of their own scope; {merge.keep} is not.")
-            if retired := [number for number, one in every.items() if not one["indexed"]]:
-                raise InvalidInput(f"Memory {retired[0]} is out of use already. Ask for proposals again.")
-            for number in merge.drop:
-                require_right(author, every[number], "supersede")
-                await take_out(connection, counts, every[number])
-                await connection.execute(SQL["pass_uses_on"], number, merge.keep)
-                await connection.execute(SQL["pass_marks_on"], number, merge.keep)
-                await connection.execute(SQL["retire"], number, merge.keep, author.name, "a duplicate")
-            await connection.execute(SQL["count_uses"], merge.keep)
-            counts.touch(merge.keep, every[merge.keep]["scope_id"])
+            for merge in merges:
+                await self._merge(connection, counts, scope, merge, author)
 
     async def mark_promoted(self, memory: int, url: str, author: Author) -> bool:
         """Note which document a memory became; False where it had become one before.
@@ -210,6 +201,25 @@ class MemoryStore:
         counts.add(added, new.scope, list(new.said), 1)
         await self._tell(connection, Fact.written(added, draft))
         return Written(id=added, created=True, trust=trust, note=self._without_meaning(new))
+
+    async def _merge(
+        self, connection: Connection, counts: Counts, scope: int | None, merge: Merge, author: Author
+    ) -> None:
+        every = {one: await _held(connection, one) for one in sorted({merge.keep, *merge.drop})}
+        if strange := [number for number, one in every.items() if one["scope_id"] != scope]:
+            raise InvalidInput(f"Memory {strange[0]} is of another scope. Nothing was merged.")
+        if retired := [number for number, one in every.items() if not one["indexed"]]:
+            raise InvalidInput(f"Memory {retired[0]} is out of use. Nothing was merged; ask for proposals again.")
+        if merge.keep in merge.drop:
+            raise InvalidInput(f"Memory {merge.keep} cannot be its own duplicate. Nothing was merged.")
+        for number in merge.drop:
+            require_right(author, every[number], "supersede")
+            await take_out(connection, counts, every[number])
+            await connection.execute(SQL["pass_uses_on"], number, merge.keep)
+            await connection.execute(SQL["pass_marks_on"], number, merge.keep)
+            await connection.execute(SQL["retire"], number, merge.keep, author.name, "a duplicate")
+        await connection.execute(SQL["count_uses"], merge.keep)
+        counts.touch(merge.keep, every[merge.keep]["scope_id"])
 
     async def _again(self, connection: Connection, counts: Counts, new: New, instead: int | None) -> Written:
         """The memory that has this content already, in use again if its time was over or it comes back `instead`."""

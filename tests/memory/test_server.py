@@ -150,6 +150,8 @@ async def test_a_person_names_the_repository_and_the_issue(rig: Rig) -> None:
         await person.call("mark_used", ids=[id], outcome="helped")
     marked = await person.call("mark_used", ids=[id], outcome="helped", issue=f"{TALLY}#9")
     assert marked["marked"] == [id]
+    marked = await person.call("mark_used", ids=[id], outcome="helped", issue=f"{TALLY}#009")
+    assert (marked["marked"], marked["known"]) == ([], [id])
 
 
 async def test_an_agent_marks_only_for_the_issue_it_works_on(rig: Rig) -> None:

@@ -106,6 +106,18 @@ async def test_superseding_back_takes_the_earlier_memory_into_use_again(
     assert (await shelf.get(both.id)).superseded_by == tabs.id
 
 
+async def test_a_superseded_memory_is_not_expired_once_its_successor_is_forgotten(
+    store: MemoryStore, memory_pool: Pool
+) -> None:
+    old = await store.write(draft("Indent with tabs."))
+    new = await store.supersede(old.id, draft("Indent with spaces."), "decided")
+    await store.forget(new.id, ADA, "never decided")
+    memory = await Shelf(memory_pool, store.scopes).get(old.id)
+    assert (memory.state, memory.superseded_by) == ("superseded", None)
+    assert (await store.write(draft("Indent with tabs."))).id == old.id
+    assert await found(store, "indent") == [old.id]
+
+
 async def test_what_another_memory_superseded_comes_back_only_in_that_ones_place(store: MemoryStore) -> None:
     old = await store.write(draft("Indent with tabs."))
     new = await store.supersede(old.id, draft("Indent with spaces."), "decided")
@@ -186,7 +198,7 @@ async def test_merged_duplicates_pass_their_uses_on(store: MemoryStore, memory_p
     [proposed] = await shelf.alike(TALLY)
     assert {proposed.keep, *proposed.drop} == {keep, drop}
     assert set((await found(store, "lock"))[:2]) == {keep, drop}
-    await store.merge(Merge(keep=keep, drop=[drop]), ADA)
+    await store.merge(TALLY, [Merge(keep=keep, drop=[drop])], ADA)
     kept = await shelf.get(keep)
     assert (kept.hit_count, kept.importance, kept.tags, kept.supersedes) == (1, 4, ["build", "lock"], [drop])
     assert drop not in await found(store, "lock")
@@ -195,8 +207,23 @@ async def test_merged_duplicates_pass_their_uses_on(store: MemoryStore, memory_p
 
 async def test_memories_of_two_scopes_are_not_merged(store: MemoryStore) -> None:
     one, other = await store.write(draft(LOCK)), await store.write(draft(LOCK, repo=""))
-    with pytest.raises(InvalidInput, match="their own scope"):
-        await store.merge(Merge(keep=one.id, drop=[other.id]), ADA)
+    for repo in (TALLY, OTHER, ""):
+        with pytest.raises(InvalidInput, match="of another scope"):
+            await store.merge(repo, [Merge(keep=one.id, drop=[other.id])], ADA)
+
+
+async def test_merges_that_are_named_together_are_applied_together_or_not_at_all(
+    store: MemoryStore, memory_pool: Pool
+) -> None:
+    one, two, three = [(await store.write(draft(f"{LOCK} {number}"))).id for number in range(3)]
+    before = await counted(memory_pool)
+    for impossible in (Merge(keep=one, drop=[999]), Merge(keep=two, drop=[three]), Merge(keep=one, drop=[one])):
+        with pytest.raises((InvalidInput, NotFound)):
+            await store.merge(TALLY, [Merge(keep=one, drop=[two]), impossible], ADA)
+    assert await counted(memory_pool) == before
+    assert set(await found(store, "lock")) == {one, two, three}
+    await store.merge(TALLY, [Merge(keep=two, drop=[three]), Merge(keep=one, drop=[two])], ADA)
+    assert await found(store, "lock") == [one]
 
 
 async def test_without_the_embedder_memories_are_found_by_their_words(store: MemoryStore, words: Words) -> None:
