@@ -14,6 +14,12 @@ from servers.kit.wake import LocalWake, PostgresWake, Wake, background
 from servers.kit.wake_valkey import ValkeyWake, open_valkey
 from tests.fixtures_postgres import Databases
 from tests.fixtures_valkey import Valkey, running
+from tests.github.conftest import double as double
+from tests.github.conftest import files as files
+from tests.github.conftest import open_rig as open_rig
+from tests.github.conftest import rig as rig
+from tests.memory.conftest import memory_url as memory_url
+from tests.memory.conftest import serve as serve
 
 
 class Bus(Protocol):
