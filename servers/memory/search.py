@@ -18,6 +18,7 @@ from servers.memory.stored import BY_INDEX, MANY, Stored
 
 LOOKED_AT = 3
 AWAY = "The embedder is away: found by their words alone."
+UNTAKEN = "The embedder does not take the query: found by its words alone."
 WORDLESS = "There is no embedder, and the query has no words to look for."
 EMPTY = "Nothing is remembered here yet."
 NOTHING = "Nothing that is remembered fits the query."
@@ -113,7 +114,7 @@ class Search:
             return EMPTY
         if not (self._meaning.exists or asked.rarities):
             return WORDLESS
-        said = [AWAY] if meant is None and self._meaning.exists else []
+        said = [AWAY if self._meaning.away else UNTAKEN] if meant is None and self._meaning.exists else []
         return " ".join(said if relevant else [*said, NOTHING])
 
 

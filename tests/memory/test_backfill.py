@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from servers.kit.database import Pool
 from servers.kit.errors import InvalidInput, Unavailable
 from servers.memory.backfill import BATCH, Backfill
+from servers.memory.search import UNTAKEN
 from servers.memory.store import MemoryStore
 from tests.memory.conftest import TALLY, Words, draft
 
@@ -79,8 +80,8 @@ async def test_a_text_that_the_embedder_refuses_holds_up_no_other(memory_pool: P
     assert await Backfill(store).embed() == 0
     assert await Backfill(store).left() == 1
     assert await models(memory_pool) == {"words": BATCH + 9}
-    [found, *_] = (await store.search("who writes the poison", TALLY, limit=1)).found
-    assert found.id == refused.id
+    ranking = await store.search("who writes the poison", TALLY, limit=1)
+    assert (ranking.found[0].id, ranking.note) == (refused.id, UNTAKEN)
 
 
 async def test_while_the_embedder_is_away_all_are_left(memory_pool: Pool, words: Words) -> None:
