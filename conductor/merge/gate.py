@@ -83,10 +83,17 @@ def gate(issue: Issue, pull: Snapshot, policy: Policy) -> Verdict:
 def decided_on_github(issue: Issue, pull: Snapshot) -> Review | None:
     """A person's verdict at this head that answers the human gate."""
     for review in pull.reviews:
-        decides = review.state in ("approved", "changes_requested") and review.head_sha in _heads(issue, pull)
-        if decides and _by_person(review, pull):
+        if review.head_sha not in _heads(issue, pull) or not _by_person(review, pull):
+            continue
+        approves = review.state == "approved" and review.author.lower() not in authors_of(issue, pull)
+        if approves or review.state == "changes_requested":
             return review
     return None
+
+
+def authors_of(issue: Issue, pull: Snapshot) -> set[str]:
+    """Everybody whose work the change is, lower-cased: none of them may approve it."""
+    return {login.lower() for login in (pull.author, *pull.written_by, *issue.authors)}
 
 
 def _undecided(issue: Issue, pull: Snapshot, policy: Policy) -> list[Trigger]:
@@ -150,10 +157,10 @@ def _by_person(review: Review, pull: Snapshot) -> bool:
 
 
 def _approved_by(issue: Issue, pull: Snapshot) -> list[str]:
-    """The people who approved on GitHub at this head."""
-    heads = _heads(issue, pull)
+    """The people who approved on GitHub at this head and wrote nothing of it."""
+    heads, authors = _heads(issue, pull), authors_of(issue, pull)
     approvals = [one for one in pull.reviews if one.state == "approved" and one.head_sha in heads]
-    return [one.author for one in approvals if _by_person(one, pull)]
+    return [one.author for one in approvals if _by_person(one, pull) and one.author.lower() not in authors]
 
 
 def _approval(issue: Issue, pull: Snapshot, _policy: Policy) -> Reasons:
@@ -197,7 +204,7 @@ def _unowned(issue: Issue, pull: Snapshot, policy: Policy, changes: Changes) -> 
 
 
 def _nobody(one: owners.Missing) -> str:
-    why = "GitHub does not tell the rig who that is" if one.unknown else "that is its author alone"
+    why = "GitHub does not tell the rig who that is" if one.unknown else "only its authors could give it"
     return f"{_paths(one)} an approval by {_or(one.owners)} (CODEOWNERS), and {why}."
 
 
@@ -212,7 +219,7 @@ def _without_owner(issue: Issue, pull: Snapshot, policy: Policy) -> list[owners.
         return []
     paths = tuple(path for file in changes.files for path in (file.path, file.previous_path) if path)
     owned = owners.wanted(changes.code_owners, paths)
-    return owners.missing(owned, changes.accounts, _approved_by(issue, pull), pull.author)
+    return owners.missing(owned, changes.accounts, _approved_by(issue, pull), authors_of(issue, pull))
 
 
 def _paths(one: owners.Missing) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -98,7 +98,7 @@ def missing(
     owned: Mapping[tuple[str, ...], list[str]],
     accounts: Mapping[str, list[str] | None],
     approved_by: Iterable[str],
-    author: str,
+    authors: Collection[str],
 ) -> list[Missing]:
     """What still lacks an approval.
 
@@ -106,12 +106,12 @@ def missing(
         owned: Paths by their owners.
         accounts: The members of teams and addresses; None or nothing where GitHub does not tell.
         approved_by: Who approved at the head.
-        author: Whose own ownership does not count.
+        authors: Whose own ownership does not count, lower-cased.
     """
-    approved = {login.lower() for login in approved_by} - {author.lower()}
+    approved = {login.lower() for login in approved_by} - {*authors}
     found: list[Missing] = []
     for whose, paths in owned.items():
-        known = {login for owner in whose for login in _accounts(owner, accounts)} - {author.lower()}
+        known = {login for owner in whose for login in _accounts(owner, accounts)} - {*authors}
         unknown = tuple(owner for owner in whose if not _is_account(owner) and accounts.get(owner) is None)
         if not known & approved:
             found.append(Missing(whose, tuple(paths), frozenset(known), unknown))

@@ -88,6 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         requires_code_owners: The base demands an approval by an owner of each changed path.
         requires_up_to_date: The base demands that the head contains it.
         changes: What it changes; None as long as nobody asked.
+        written_by: Accounts that wrote its commits, merges left out.
         self_review: The rig's reviewer has the author's account, so that GitHub takes no approval of it.
     """
 
@@ -97,6 +98,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     title: str = ""
     author: str
+    written_by: list[str] = []
     state: Literal["open", "closed", "merged"]
     draft: bool = False
     fork: bool = False

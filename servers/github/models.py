@@ -183,6 +183,9 @@ class Snapshot(BaseModel):
     title: str
     body: str
     author: str
+    written_by: list[str] = Field(
+        default_factory=list[str], description="Accounts that wrote the last 100 commits, merges left out"
+    )
     state: PullRequestState
     draft: bool
     head_sha: str

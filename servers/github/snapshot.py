@@ -159,6 +159,7 @@ def _snapshot(
         title=pull["title"],
         body=pull["body"] or "",
         author=actor(pull["author"]),
+        written_by=_written_by(pull),
         state=state,
         draft=pull["isDraft"],
         head_sha=pull["headRefOid"],
@@ -204,6 +205,14 @@ def actor(account: Json | None) -> str:
         return "ghost"
     login = str(account["login"])
     return f"{login}[bot]" if account["__typename"] == "Bot" and not login.endswith("[bot]") else login
+
+
+def _written_by(pull: Json) -> list[str]:
+    """The accounts that wrote its commits; whoever only merged the base wrote nothing."""
+    commits = [child(node, "commit") for node in children(pull, "written", "nodes")]
+    own = [commit for commit in commits if child(commit, "parents").get("totalCount", 1) < 2]
+    people = [child(who, "user").get("login") for commit in own for who in children(commit, "authors", "nodes")]
+    return [*dict.fromkeys(str(login) for login in people if login)]
 
 
 def _reference(issue: Json) -> str:

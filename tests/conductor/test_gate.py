@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.github import without_our_status
+from conductor.issues.issue import Issue
 from conductor.merge.gate import Human, Merge, Policy, Refuse, Verdict, Wait, gate
 from conductor.merge.snapshot import Change, Changes, Check, Review, Snapshot, Thread
 from tests.conductor import histories as h
@@ -117,6 +118,22 @@ def test_an_approval_by_an_author_of_the_change_does_not_count() -> None:
     assert isinstance(gate(issue, pull_request(issue), Policy()), Wait)
 
 
+@pytest.mark.parametrize("by", [{"authors": ["Ada"]}, {"written_by": ["Ada"]}], ids=["by claim", "by commit"])
+def test_whoever_wrote_a_part_approves_neither_it_nor_the_files_that_they_own(by: dict[str, Any]) -> None:
+    authors, written_by = by.get("authors", []), by.get("written_by", [])
+
+    def seen(before: Issue, owners: str) -> Verdict:
+        issue = msgspec.structs.replace(before, authors=[*before.authors, *authors])
+        changes = msgspec.structs.replace(OWNED, code_owners=f"* {owners}" if owners else "")
+        pull = pull_request(issue, written_by=written_by, changes=changes, reviews=[review("ada")])
+        return gate(issue, pull, Policy())
+
+    waits = seen(ISSUE, "@ada @grace")
+    assert waits == Wait(HEAD, ["`a.py` needs an approval by @ada or @grace (CODEOWNERS)."], people=True)
+    assert isinstance(seen(ISSUE, "@ada"), Human)
+    assert seen(h.green(), "") == Wait(HEAD, ["Nobody but its author has approved aaaaaaa yet."])
+
+
 def test_what_the_rig_posted_on_github_is_no_second_approval() -> None:
     posted = msgspec.structs.replace(review("rig-review[bot]"), ours=True)
     assert isinstance(judged(approved=False, reviews=[posted]), Wait)
@@ -179,7 +196,7 @@ def test_a_team_approves_by_its_members_and_one_that_is_hidden_leaves_it_to_any_
 def test_files_that_the_author_alone_owns_are_left_to_any_person() -> None:
     verdict = judged(changes=msgspec.structs.replace(OWNED, code_owners="* @RIG-DEV"), author="rig-dev")
     assert isinstance(verdict, Human)
-    assert "its author alone" in verdict.reasons[0]
+    assert "only its authors could give it" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,15 @@ def test_no_other_review_decides(review: Review) -> None:
     assert decide(issue, look(issue, reviews=[review])) == []
 
 
+@pytest.mark.parametrize("author", [h.DEV.title(), "ADA"], ids=["by claim", "by commit"])
+def test_whoever_wrote_a_part_may_close_the_gate_but_not_open_it(author: str) -> None:
+    issue, written_by = asked(), ["ada"]
+    yes = Review(author=author, state="approved", head_sha=HEAD)
+    assert decide(issue, look(issue, reviews=[yes], written_by=written_by)) == []
+    no = msgspec.structs.replace(yes, state="changes_requested")
+    assert h.types(issue, look(issue, reviews=[no], written_by=written_by)) == ["HUMAN_GATE_REJECTED"]
+
+
 def test_a_head_that_a_person_has_approved_already_is_not_commented_on() -> None:
     issue = h.ready()
     events = decide(issue, look(issue, reviews=[ADA]))

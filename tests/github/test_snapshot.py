@@ -103,6 +103,19 @@ async def test_opinions_of_writers_count_at_the_head_they_were_given_on(rig: Rig
     assert opinion["body"].startswith("Fine.")
 
 
+async def test_it_says_who_wrote_the_commits_but_not_who_only_merged_the_base(rig: Rig) -> None:
+    pull = await rig.pull()
+    await rig.double.push_files(TALLY, "feature/one", {"more.txt": "x\n"}, login="grace")
+    together = "Both\n\nCo-authored-by: mallory <m@x>"
+    both = {"both.txt": "x\n"}
+    await rig.double.push_files(TALLY, "feature/one", both, login="rig-dev[bot]", message=together)
+    await rig.double.push_files(TALLY, "main", {"base.txt": "x\n"}, login="ada")
+    path = f"/repos/{TALLY}/pulls/{pull['number']}/update-branch"
+    assert (await rig.double.api("PUT", path, "ada", {})).status_code == 202
+    await rig.double.settle()
+    assert (await _snapshot(rig, pull["number"]))["written_by"] == ["grace", "mallory"]
+
+
 async def test_a_conflict_is_seen(rig: Rig) -> None:
     pull = await rig.pull()
     await rig.double.push_files(TALLY, "main", {"app.py": "all new\n"}, login="ada")

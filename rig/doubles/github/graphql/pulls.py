@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rig.doubles.github import checks, issues, pulls, reviews
 from rig.doubles.github import repos as store
 from rig.doubles.github.graphql.engine import PAGING, Context, Failed, Node, connection, plain, resolves
@@ -9,6 +11,8 @@ from rig.doubles.github.graphql.reads import At, actor, pull_state, ref, shared_
 from rig.doubles.github.model import CheckRun, Issue, Json, PullRequest, stamp
 from rig.doubles.github.shapes import people
 from rig.doubles.github.shapes import repos as repo_shapes
+
+CO_AUTHOR = re.compile(r"^Co-authored-by: (.+?) <(.+?)>$", re.MULTILINE | re.IGNORECASE)
 
 
 def _issue_of(at: At) -> Issue:
@@ -172,6 +176,20 @@ plain("GitActor", name=lambda who: who.name, email=lambda who: who.email, date=l
 def _git_user(context: Context, who: store.Person, arguments: Json) -> Node | None:
     found = repo_shapes.account_of(context.world, who)
     return Node("User", found) if found and found.kind == "User" else None
+
+
+@resolves("Commit", "parents", *PAGING)
+async def _parents(context: Context, at: At, arguments: Json) -> Node:
+    found = [Node("Commit", At(at.repo, await store.commit(at.repo.path, sha))) for sha in at.item.parents]
+    return connection("CommitConnection", found, arguments)
+
+
+@resolves("Commit", "authors", *PAGING)
+def _authors(context: Context, at: At, arguments: Json) -> Node:
+    """The author, then whoever is named by `Co-authored-by`."""
+    named = CO_AUTHOR.findall(at.item.message)
+    people = [at.item.author, *(store.Person(name, email, at.item.author.at) for name, email in named)]
+    return connection("GitActorConnection", [Node("GitActor", who) for who in people], arguments)
 
 
 def rollup(at: At) -> Node | None:
