@@ -164,6 +164,7 @@ class GitHub(Protocol):
     async def merge(self, repository: str, number: int, head: str, title: str, message: str) -> str: ...
     async def update_branch(self, repository: str, number: int, head: str) -> bool: ...
     async def enqueue(self, repository: str, number: int, head: str) -> None: ...
+    async def dequeue(self, repository: str, number: int) -> None: ...
     async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool: ...
 
 
@@ -293,6 +294,9 @@ class GitHubServer:
 
     async def enqueue(self, repository: str, number: int, head: str) -> None:
         await self._call("enqueue_pull_request", repository=repository, number=number, head_sha=head)
+
+    async def dequeue(self, repository: str, number: int) -> None:
+        await self._call("dequeue_pull_request", repository=repository, number=number)
 
     async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool:
         answer = await self._call(

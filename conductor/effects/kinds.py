@@ -13,7 +13,7 @@ from conductor.effects.hands import Hands
 from conductor.effects.lanes import Due, Later
 from conductor.events import Comment
 from conductor.issues.issue import NEEDS_INFO_LABEL, Issue
-from conductor.merge.landing import merge, tell_place
+from conductor.merge.landing import dequeue, merge, tell_place
 from servers.kit.errors import Refused
 from servers.kit.logs import redact
 
@@ -85,4 +85,5 @@ HANDLERS: dict[str, Handler] = {
     "open_issue": open_issue,
     "tell_place": tell_place,
     "merge": merge,
+    "dequeue": dequeue,
 }

@@ -34,7 +34,18 @@ Reaction = Callable[[Any, Issue], list[Effect]]
 def react(event: e.Event, issue: Issue) -> list[Effect]:
     """The effects of `event`, where `issue` is the state after it."""
     reaction = REACTIONS.get(type(event))
-    return reaction(event, issue) if reaction else []
+    effects = reaction(event, issue) if reaction else []
+    return [*_out_of_queue(event, issue), *effects]
+
+
+def _out_of_queue(event: e.Event, issue: Issue) -> list[Effect]:
+    """What may not be merged any more leaves GitHub's own queue too; a new head does so by itself."""
+    pull = issue.pull_request
+    if type(event) not in STOPS or pull is None or pull.closed or issue.merged or issue.status == "merging":
+        return []
+    if isinstance(event, e.ReviewDisputed) and event.fence is not None:
+        return []  # an agent reviews nothing that merges
+    return [Effect("dequeue", issue.stream)]
 
 
 def _look(issue: Issue, delay: float = 0) -> Effect:
@@ -178,3 +189,8 @@ REACTIONS: dict[type[e.Event], Reaction] = {
     e.DeployedStaging: _deployed,
     e.DeployedProduction: _deployed,
 }
+
+# What takes an issue out of `merging` though its pull request is open and at the same head.
+STOPS: frozenset[type[e.Event]] = frozenset(
+    {e.MergeGateWaiting, e.Escalated, e.IssueCancelled, e.ReviewDisputed, e.CiFailed, e.MergeConflict}
+)

@@ -47,6 +47,14 @@ async def merge(hands: Hands, due: Due, issue: Issue) -> Later | None:
     return await _take(hands, due, issue, seen.pull, step)
 
 
+async def dequeue(hands: Hands, due: Due, issue: Issue) -> None:
+    """Take out of GitHub's own queue what the gate does not let through any more; elsewhere nothing happens."""
+    pull = issue.pull_request
+    if pull is None or pull.closed or issue.merged or issue.status == "merging":
+        return
+    await hands.github.dequeue(issue.repository, pull.number)
+
+
 def _rides(issue: Issue, head: str) -> bool:
     """Whether the issue waits for its merge, at the head that the gate let through or at that with the base in it."""
     pull = issue.pull_request

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from servers.github.arguments import As, Body, Branch, Number, Repository, Sha
 from servers.github.client import ask, mutate
-from servers.github.models import CleanMerge, Merge, Queued
+from servers.github.models import CleanMerge, Dequeued, Merge, Queued
 from servers.github.toolbox import SERVERS, STEWARDS, AccessDep, tools
-from servers.github.trees import child
+from servers.github.trees import Json, child
 from servers.kit.errors import Conflict, NotFound
 from servers.kit.tools import DESTRUCTIVE_WORLD, READ_WORLD
 
@@ -69,13 +69,9 @@ async def enqueue_pull_request(
 ) -> Queued:
     """Put a pull request into the merge queue of its base branch if its head is still `head_sha`."""
     repo = await access.writing(repository, identity)
-    owner, _, name = repository.partition("/")
 
     def write(repo: GitHubRepository) -> Queued:
-        data = ask(repo, "queue_entry", owner=owner, name=name, number=number)
-        pull = child(data, "repository", "pullRequest")
-        if not pull:
-            raise NotFound(f"There is no pull request #{number} in {repository}.")
+        pull = _queueing(repo, repository, number)
         if pull["headRefOid"] != head_sha:
             raise Conflict(f"The head of #{number} is {pull['headRefOid']}, not {head_sha}.")
         entry = child(pull, "mergeQueueEntry")
@@ -85,3 +81,30 @@ async def enqueue_pull_request(
         return Queued(queued=True, position=entry.get("position"))
 
     return await repo.run(write)
+
+
+@tools.tool(DESTRUCTIVE_WORLD, STEWARDS)
+async def dequeue_pull_request(
+    repository: Repository, number: Number, access: AccessDep, identity: As = None
+) -> Dequeued:
+    """Take a pull request out of the merge queue of its base branch; nothing happens to one that is in none."""
+    repo = await access.writing(repository, identity)
+
+    def look(repo: GitHubRepository) -> Dequeued | None:
+        return None if _queueing(repo, repository, number)["isInMergeQueue"] else Dequeued(dequeued=False)
+
+    def write(repo: GitHubRepository) -> Dequeued:
+        mutate(repo, "dequeue", id=_queueing(repo, repository, number)["id"])
+        return Dequeued(dequeued=True)
+
+    out, _ = await repo.once(f"dequeue {number}", look, write)
+    return out
+
+
+def _queueing(repo: GitHubRepository, repository: str, number: int) -> Json:
+    """The pull request as it stands to its base's queue."""
+    owner, _, name = repository.partition("/")
+    pull = child(ask(repo, "queue_entry", owner=owner, name=name, number=number), "repository", "pullRequest")
+    if not pull:
+        raise NotFound(f"There is no pull request #{number} in {repository}.")
+    return pull

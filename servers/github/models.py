@@ -265,6 +265,10 @@ class Queued(BaseModel):
     position: int | None
 
 
+class Dequeued(BaseModel):
+    dequeued: bool = Field(description="False where it was in no queue")
+
+
 class Delivery(BaseModel):
     id: int
     guid: str = Field(description="The same for every redelivery")

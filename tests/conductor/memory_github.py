@@ -199,6 +199,13 @@ class MemoryGitHub:
         self.done.append(("enqueue", number))
         self._lose("enqueue")
 
+    async def dequeue(self, repository: str, number: int) -> None:
+        await self._called("dequeue")
+        if self.pulls[number].in_merge_queue:
+            self.show(self.pulls[number], in_merge_queue=False)
+            self.done.append(("dequeue", number))
+        self._lose("dequeue")
+
     async def is_clean_merge(self, repository: str, head: str, base: str, merged: str) -> bool:
         await self._called("is_clean_merge")
         return self.merged_bases.get(merged) == head

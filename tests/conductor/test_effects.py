@@ -325,8 +325,9 @@ async def test_an_effect_that_hangs_is_put_off_after_a_while(
 ) -> None:
     await told(store, c.RecordEffectFailed("merge", "no"))
     github.during["comment"] = hang
-    await Effects(store, github, Policy(), limit_seconds=0.2).work()
-    assert await rows(pool) == [("comment", "waiting", 1, "It took too long.")]
+    hasty = Effects(store, github, Policy(), limit_seconds=0.2)
+    assert [await hasty.work(), await hasty.work()] == [1, 1]
+    assert (await rows(pool))[-1] == ("comment", "waiting", 1, "It took too long.")
 
 
 async def hang() -> None:
@@ -334,11 +335,11 @@ async def hang() -> None:
 
 
 async def test_a_secret_in_the_evidence_is_not_published(
-    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
 ) -> None:
     token = "ghp_" + "x" * 36
     await told(store, c.RecordEffectFailed("merge", f"remote: https://rig:{token}@github.test"))
-    await effects.work()
+    await work_off(effects, pool)
     [(_, body)] = github.said
     assert "Evidence" in body
     assert token not in body

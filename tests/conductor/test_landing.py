@@ -17,7 +17,7 @@ from conductor.issues import commands as c
 from conductor.issues.issue import Issue
 from conductor.merge.gate import Policy
 from conductor.merge.places import places_of
-from conductor.merge.snapshot import Check
+from conductor.merge.snapshot import Check, Review
 from conductor.merge.train import MAX_UPDATES, MergeTrain
 from conductor.store.writer import Store
 from servers.kit.database import Pool
@@ -297,3 +297,37 @@ class TestQueue:
         await yard.pool.execute("UPDATE lanes SET due_at = now()")
         await yard.work()
         assert yard.github.calls["enqueue"] == 1
+
+    @pytest.mark.parametrize(
+        "stop",
+        [
+            {"labels": ["do-not-merge"]},
+            {"checks": [Check(name="test", state="failure")], "checks_state": "failure"},
+            {"reviews": [Review(author="ada", state="changes_requested", head_sha="1" * 40, body="No.")]},
+            c.Cancel("No.", "ada"),
+            c.NoticeStandstill(15),
+        ],
+        ids=["held", "red", "an objection", "cancelled", "escalated"],
+    )
+    async def test_whatever_stops_the_merge_takes_it_out_of_the_queue(
+        self, yard: Yard, stop: dict[str, Any] | c.Command
+    ) -> None:
+        await yard.board(1, merge_queue=True)
+        await yard.board(2, merge_queue=True)
+        await yard.work()
+        await (yard.changed(1, **stop) if isinstance(stop, dict) else yard.tell(1, stop))
+        yard.github.lost["dequeue"] = [Unavailable("GitHub is away.")]
+        for _ in range(2):
+            await yard.work()
+            await yard.pool.execute("UPDATE lanes SET due_at = now()")
+        assert [number for what, number in yard.github.done if what == "dequeue"] == [10]
+        assert (yard.github.pulls[10].in_merge_queue, yard.github.pulls[20].in_merge_queue) == (False, True)
+
+    async def test_who_may_go_on_meanwhile_stays_in_the_queue(self, yard: Yard) -> None:
+        await yard.board(1, merge_queue=True)
+        await yard.work()
+        await yard.changed(1, labels=["do-not-merge"])
+        await yard.changed(1, labels=[])
+        await yard.work()
+        assert (await yard.status(1), yard.github.pulls[10].in_merge_queue) == ("merging", True)
+        assert yard.github.calls["dequeue"] == 0

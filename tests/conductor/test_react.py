@@ -29,9 +29,9 @@ def effects(issue: Issue, command: c.Command) -> list[Effect]:
         (h.in_review(), h.running(h.in_review(), head_sha=NEXT_HEAD), ["look"]),
         (h.under_review(), h.verdict(h.under_review()), ["post_review", "resolve_threads", "look"]),
         (h.under_review(), h.verdict(h.under_review(), "request_changes"), ["post_review"]),
-        (h.ready(), h.look(h.ready(), draft=True), ["set_status", "look"]),
+        (h.ready(), h.look(h.ready(), draft=True), ["dequeue", "set_status", "look"]),
         (h.ready(), h.look(h.ready()), ["tell_place", "merge"]),
-        (h.ready(), c.RecordEffectFailed("merge", "no"), ["comment"]),
+        (h.ready(), c.RecordEffectFailed("merge", "no"), ["dequeue", "comment"]),
         (h.queued(), h.assign(), []),
     ],
     ids=["opened", "pushed", "approved", "disputed", "gate waits", "gate passed", "escalated", "assigned"],
@@ -49,7 +49,7 @@ def test_everything_that_may_be_asked_for_can_be_done() -> None:
 def test_merges_into_one_base_stand_in_one_lane_and_a_later_look_holds_nothing_up() -> None:
     lanes = {effect.kind: effect.lane for effect in effects(h.ready(), h.look(h.ready()))}
     assert lanes == {"tell_place": "issue-77-1", "merge": "merge:77@main"}
-    delayed = effects(h.ready(), h.look(h.ready(), draft=True))[1]
+    delayed = effects(h.ready(), h.look(h.ready(), draft=True))[-1]
     assert (delayed.lane, delayed.delay) == ("issue-77-1:later", 5)
 
 
@@ -70,7 +70,7 @@ def test_a_status_is_as_long_as_github_takes_it() -> None:
 
 
 def test_evidence_cannot_break_out_of_its_fence() -> None:
-    body = effects(h.ready(), c.RecordEffectFailed("merge", "```\n@everybody\n```"))[0].data["body"]
+    body = effects(h.ready(), c.RecordEffectFailed("merge", "```\n@everybody\n```"))[-1].data["body"]
     assert body.count("```") == 2
 
 

@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "comment_on_issue": {"number": 1, "body": "x", "key": "k"},
     "commit_document": {"branch": "docs/x", "path": "docs/x.md", "content": "x", "message": "docs: x"},
     "create_issue": {"title": "x", "body": "x", "key": "k"},
+    "dequeue_pull_request": {"number": 2},
     "enqueue_pull_request": {"number": 2, "head_sha": SHA},
     "get_changes": {"number": 2, "head_sha": SHA, "base_sha": SHA, "contents": [], "base_files": []},
     "get_checks": {"ref": "main"},
@@ -52,6 +53,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 SERVERS_ONLY = {"commit_document", "get_document", "git_credential", "is_clean_merge", "list_documents"}
 STEWARDS_ONLY = {
     "add_labels",
+    "dequeue_pull_request",
     "enqueue_pull_request",
     "is_clean_merge",
     "list_deliveries",

@@ -9,6 +9,15 @@ import pytest
 from servers.kit.errors import Conflict, Forbidden, NotFound
 from tests.github.conftest import TALLY, Rig
 
+SLOW = """\
+on: [merge_group]
+jobs:
+  tests:
+    runs-on: ubuntu-latest
+    steps:
+      - run: sleep 3
+"""
+
 
 def _merge(pull: dict[str, Any], **more: Any) -> dict[str, Any]:
     said = {"title": "feat: one\n (#2)", "message": "Rig-Issue: ada/tally#1"}
@@ -73,3 +82,20 @@ async def test_a_pull_request_enters_the_merge_queue_once(rig: Rig) -> None:
         await service.call("enqueue_pull_request", **at, head_sha="0" * 40)
     first = await service.call("enqueue_pull_request", **at, head_sha=pull["head_sha"])
     assert first["queued"]
+
+
+async def test_a_pull_request_leaves_the_merge_queue_and_one_that_is_in_none_stays_as_it_is(rig: Rig) -> None:
+    await rig.double.protect(TALLY, branch="main", merge_queue=True)
+    await rig.double.push_files(TALLY, "main", {".github/workflows/ci.yml": SLOW}, login="ada")
+    pull = await rig.pull()
+    service = await rig.service()
+    at = {"repository": TALLY, "number": pull["number"]}
+    assert await service.call("dequeue_pull_request", **at) == {"dequeued": False}
+    await service.call("enqueue_pull_request", **at, head_sha=pull["head_sha"])
+    assert await service.call("dequeue_pull_request", **at) == {"dequeued": True}
+    assert await service.call("dequeue_pull_request", **at) == {"dequeued": False}
+    await rig.double.settle()
+    seen = await service.call("get_pull_request_snapshot", **at)
+    assert (seen["state"], seen["in_merge_queue"]) == ("open", False)
+    with pytest.raises(NotFound):
+        await service.call("dequeue_pull_request", repository=TALLY, number=999)

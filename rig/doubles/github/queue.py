@@ -23,8 +23,13 @@ async def run(world: World, repo: Repository, pull: PullRequest, actor: User) ->
                 reason = "MERGE_CONFLICT"
             else:
                 return
+    leave(world, repo, pull, actor, reason or "BRANCH_UPDATED")
+
+
+def leave(world: World, repo: Repository, pull: PullRequest, actor: User, reason: str) -> None:
+    """Put a pull request out of the queue."""
     pull.queue_entry = None
-    issues.announce_pull(world, repo, pull, "dequeued", actor, reason=reason or "BRANCH_UPDATED")
+    issues.announce_pull(world, repo, pull, "dequeued", actor, reason=reason)
 
 
 async def _tested(world: World, repo: Repository, pull: PullRequest, actor: User) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rig.doubles.github import issues, pulls, queue
@@ -104,7 +105,20 @@ async def _check_queue(context: Context, at: At, expected: str | None) -> None:
         raise Failed("UNPROCESSABLE", reason or "Pull request is not mergeable")
 
 
+@resolves("Mutation", "dequeuePullRequest", "input")
+def _dequeue(context: Context, root: None, arguments: Json) -> Node:
+    given: Json = arguments["input"]
+    at = _named(context, given, "id", "PullRequest")
+    context.viewer.require(at.repo, "write")
+    if at.item.queue_entry is None:
+        raise Failed("UNPROCESSABLE", "Pull request is not in the queue")
+    entry = queue_entry(At(at.repo, replace(at.item)))
+    queue.leave(context.world, at.repo, at.item, context.viewer.signed_in(), "MANUAL")
+    return Node("DequeuePullRequestPayload", _answer(given, mergeQueueEntry=entry))
+
+
 _payload("EnqueuePullRequestPayload", "mergeQueueEntry")
+_payload("DequeuePullRequestPayload", "mergeQueueEntry")
 
 
 def _set_draft(context: Context, given: Json, *, draft: bool) -> Json:
