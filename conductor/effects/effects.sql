@@ -40,9 +40,9 @@ WITH ended AS (
 DELETE FROM lanes WHERE lane = $2 AND NOT EXISTS (SELECT 1 FROM next) RETURNING lane
 
 -- :name postpone
--- Puts the effect $1 of the lane $2 off for some seconds.
+-- Puts the effect $1 of the lane $2 off for some seconds; so far $5 attempts of it count.
 WITH said AS (
-    UPDATE effects SET error = $4 WHERE id = $1
+    UPDATE effects SET error = $4, attempts = $5 WHERE id = $1
 )
 UPDATE lanes SET state = 'due', due_at = now() + make_interval(secs => $3) WHERE lane = $2
 

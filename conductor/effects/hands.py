@@ -18,6 +18,10 @@ from conductor.store.writer import Store
 from servers.kit.errors import NotFound, Unavailable
 
 
+class Unsettled(Unavailable):
+    """Everybody answers, but not yet what is needed; asked too often, it is given up."""
+
+
 @dataclass(frozen=True)
 class Hands:
     """What every effect may use.
@@ -43,7 +47,7 @@ class Hands:
         if after.status == "merging":
             await go_on(self.store, after)
         if after.status == "ready_to_merge" and pull.state == "open" and pull.mergeable == "unknown":
-            raise Unavailable("GitHub has not yet said whether the pull request can be merged.")
+            raise Unsettled("GitHub has not yet said whether the pull request can be merged.")
 
     async def see(self, issue: Issue) -> c.ObservePullRequest | None:
         """The issue's pull request as GitHub shows it; None where there is none yet."""
@@ -53,7 +57,7 @@ class Hands:
         try:
             return await see_pull(self.github, issue, issue.repository, number, self.policy)
         except NotFound as error:  # GitHub shows what is new a little later than it takes it
-            raise Unavailable(str(error)) from error
+            raise Unsettled(str(error)) from error
 
     async def _pull_number(self, issue: Issue) -> int | None:
         if issue.pull_request:

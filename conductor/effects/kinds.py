@@ -23,6 +23,17 @@ async def look_at_pull(hands: Hands, due: Due, issue: Issue) -> None:
 
 
 async def post_review(hands: Hands, due: Due, issue: Issue) -> None:
+    """Post the verdict; one on a head that is gone counts for nothing, so that it is dropped if GitHub refuses it."""
+    try:
+        await _post_review(hands, due, issue)
+    except Refused:
+        await hands.look(due.stream, due.key)
+        _, now = await hands.store.load(due.stream)
+        if now.pull_request and due.data["head"] in (now.pull_request.head, *now.carried):
+            raise
+
+
+async def _post_review(hands: Hands, due: Due, issue: Issue) -> None:
     if issue.pull_request is None:
         return
     remarks = msgspec.convert(due.data["comments"], list[Comment])

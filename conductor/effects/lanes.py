@@ -115,11 +115,11 @@ class Lanes:
         await self._store.wake.publish(EFFECTS)
         return held
 
-    async def postpone(self, due: Due, seconds: float, error: str) -> bool:
-        """Try `due` again in some seconds; False where another process has it."""
+    async def postpone(self, due: Due, seconds: float, error: str, attempts: int) -> bool:
+        """Try `due` again in some seconds, after so many attempts that count; False where another process has it."""
 
         async def put_off(connection: Connection) -> None:
-            await connection.execute(SQL["postpone"], due.id, due.lane, seconds, error)
+            await connection.execute(SQL["postpone"], due.id, due.lane, seconds, error, attempts)
 
         return await self._as_holder(due, put_off)
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from conductor.dispatch.chores import Chores
-from conductor.effects.hands import Hands
+from conductor.effects.hands import Hands, Unsettled
 from conductor.effects.kinds import HANDLERS
 from conductor.effects.lanes import LEASE_SECONDS, Due, Lanes, Later, LeaseLost
 from conductor.github import GitHub
@@ -22,6 +22,7 @@ from servers.kit.logs import get
 LIMIT_SECONDS = 120.0
 MAX_ATTEMPTS = 25
 MAX_BACKOFF_SECONDS = 60
+AWAY_ATTEMPTS = 7  # as many as lead to the longest backoff; no more count while GitHub is away
 log = get(__name__)
 
 
@@ -100,8 +101,11 @@ class Effects:
         try:
             async with asyncio.timeout(self._limit):
                 later = await self._handle(due)
-        except (Unavailable, TimeoutError) as error:
-            return await self._put_off(due, error)
+        except (Unsettled, TimeoutError) as error:
+            over = due.attempts >= MAX_ATTEMPTS
+            return await (self._give_up(due, _words(error)) if over else self._put_off(due, error, due.attempts))
+        except Unavailable as error:
+            return await self._put_off(due, error, min(due.attempts, AWAY_ATTEMPTS))
         except RigError as error:
             return await self._give_up(due, str(error))
         except Exception as error:
@@ -112,19 +116,17 @@ class Effects:
     async def _handle(self, due: Due) -> Later | None:
         handler = HANDLERS.get(due.kind)
         if handler is None:
-            raise Unavailable(f"This version of the rig does not know how to {due.kind}; a newer one does.")
+            raise Unsettled(f"This version of the rig does not know how to {due.kind}; a newer one does.")
         _, issue = await self.store.load(due.stream)
         return await handler(self.hands, due, issue)
 
-    async def _put_off(self, due: Due, error: Exception) -> bool:
-        words = storable(str(error) or "It took too long.")
-        if due.attempts >= MAX_ATTEMPTS:
-            return await self._give_up(due, words)
+    async def _put_off(self, due: Due, error: Exception, attempts: int) -> bool:
+        words = storable(_words(error))
         seconds = min(0.5 * 2 ** (due.attempts - 1), MAX_BACKOFF_SECONDS)
         if isinstance(error, RateLimited) and error.retry_after is not None:
             seconds = error.retry_after
         log.info("effect put off", effect=due.kind, key=due.key, error=words, seconds=seconds)
-        return await self.lanes.postpone(due, seconds, words)
+        return await self.lanes.postpone(due, seconds, words, attempts)
 
     async def _give_up(self, due: Due, error: str) -> bool:
         log.warning("effect given up", effect=due.kind, key=due.key, error=error)
@@ -133,5 +135,9 @@ class Effects:
             with suppress(Refused):
                 await handle(self.store, due.stream, failed, "conductor", due.key)
         except Unavailable as away:
-            return await self.lanes.postpone(due, 1.0, str(away))
+            return await self.lanes.postpone(due, 1.0, str(away), due.attempts)
         return await self.lanes.finish(due, "failed", failed.error)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or "It took too long."

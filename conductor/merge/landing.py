@@ -6,7 +6,7 @@ from typing import assert_never
 
 from conductor import comments
 from conductor.comments import STATUS_CONTEXT
-from conductor.effects.hands import Hands
+from conductor.effects.hands import Hands, Unsettled
 from conductor.effects.lanes import Due, Later
 from conductor.handler import handle
 from conductor.intake.look import look
@@ -16,7 +16,7 @@ from conductor.merge import train as t
 from conductor.merge.places import places_of
 from conductor.merge.rollout import plan_of
 from conductor.merge.snapshot import Snapshot
-from servers.kit.errors import Conflict, Refused, Unavailable
+from servers.kit.errors import Conflict, Refused
 
 BEHIND_SECONDS = 2.0
 
@@ -84,11 +84,11 @@ async def _update(hands: Hands, due: Due, issue: Issue, number: int, head: str) 
     try:
         updated = await hands.github.update_branch(issue.repository, number, head)
     except Conflict as conflict:  # the head moved, or GitHub found what it has not shown yet
-        raise Unavailable(str(conflict)) from conflict
+        raise Unsettled(str(conflict)) from conflict
     except Refused as refused:
         return await _refused(hands, due, head, f"GitHub did not update the branch: {refused}")
     if not updated:
-        raise Unavailable("GitHub has nothing to update. It is looked at again.")
+        raise Unsettled("GitHub has nothing to update. It is looked at again.")
     return Later("", t.UPDATE_SECONDS)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conductor.effects.hands import Unsettled
 from conductor.effects.runner import MAX_ATTEMPTS, Effects
 from conductor.handler import handle
 from conductor.issues import commands as c
@@ -15,7 +16,7 @@ from conductor.merge.gate import Policy
 from conductor.merge.snapshot import Thread
 from conductor.store.writer import SQL, Store
 from servers.kit.database import Pool
-from servers.kit.errors import Conflict, Forbidden, Unavailable, from_wire
+from servers.kit.errors import Conflict, Forbidden, InvalidInput, Unavailable, from_wire
 from servers.kit.wake import background
 from tests.conductor import histories as h
 from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
@@ -125,18 +126,50 @@ async def test_a_rate_limit_is_waited_for_as_long_as_github_says(
     assert 235 < wait <= 240
 
 
-async def test_what_never_succeeds_is_given_up_and_asks_a_person(
+async def test_github_away_never_gives_anything_up(
     effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
 ) -> None:
+    github.failing["post_review"] = [AWAY] * 3 * MAX_ATTEMPTS
     await told(store, h.verdict(reviewing, "request_changes"))
-    await pool.execute("UPDATE effects SET attempts = $1 WHERE state = 'waiting'", MAX_ATTEMPTS)
-    github.failing["post_review"] = [AWAY]
+    for _ in range(3 * MAX_ATTEMPTS):
+        await soon(pool)
+        assert await effects.work() == 1
+    wait = await pool.fetchval("SELECT extract(epoch FROM due_at - now())::float8 FROM lanes")
+    assert 55 < wait <= 60
+    await work_off(effects, pool)
+    assert (await told(store)).status == "changes_requested"
+    assert github.done == [("post_review", (34, "request_changes"))]
+
+
+@pytest.mark.parametrize(
+    "error", [Unsettled("GitHub does not say yet."), TimeoutError()], ids=["not settled", "too slow"]
+)
+async def test_what_never_succeeds_although_github_answers_is_given_up_and_asks_a_person(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool, error: Exception
+) -> None:
+    await told(store, h.verdict(reviewing, "request_changes"))
+    await pool.execute("UPDATE effects SET attempts = $1 WHERE state = 'waiting'", MAX_ATTEMPTS - 2)
+    github.failing["post_review"] = [AWAY, error, error]
     await effects.work()
+    await pool.execute("UPDATE effects SET attempts = $1 WHERE state = 'waiting'", MAX_ATTEMPTS - 2)
+    for _ in range(2):
+        await soon(pool)
+        await effects.work()
     assert (await told(store)).escalation == "The rig could not post review."
-    assert [(kind, state) for kind, state, *_ in await rows(pool)][-2:] == [
-        ("post_review", "failed"),
-        ("comment", "waiting"),
-    ]
+    ends = {kind: state for kind, state, *_ in await rows(pool)}
+    assert (ends["post_review"], ends["comment"]) == ("failed", "waiting")
+
+
+async def test_a_verdict_on_a_head_that_is_gone_is_dropped(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
+) -> None:
+    github.failing["post_review"] = [InvalidInput("The commit_id is not part of the pull request")]
+    await told(store, h.verdict(reviewing))
+    github.show(github.pulls[34], head_sha=NEXT_HEAD, checks=[], checks_state="pending")
+    await work_off(effects, pool)
+    issue = await told(store)
+    assert (issue.status, issue.pull_request and issue.pull_request.head) == ("in_review", NEXT_HEAD)
+    assert {state for kind, state, *_ in await rows(pool) if kind == "post_review"} == {"done"}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ async def test_who_was_taken_over_ends_nothing(lanes: Lanes, pool: Pool) -> None
     heir = await only(lanes)
     assert (heir.id, heir.attempts) == (late.id, 2)
     assert not await lanes.finish(late, "done")
-    assert not await lanes.postpone(late, 1, "no")
+    assert not await lanes.postpone(late, 1, "no", 1)
     assert not await lanes.park(late, Later("no", 1))
     assert await states(pool) == ["waiting", "waiting"]
     assert await lanes.finish(heir, "done")
