@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from conductor.comments import GATE_OPEN, STATUS_CONTEXT
 from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.intake.enrolment import Enrolment
@@ -16,6 +17,7 @@ from conductor.intake.translate import (
     AccountSeen,
     BaseSeen,
     DeploymentSeen,
+    GroupSeen,
     HeadSeen,
     IssueGone,
     IssueSeen,
@@ -80,6 +82,8 @@ class Sights:
                 return await self._gone(repository, number)
             case PullSeen(repository=repository, number=number):
                 return await self._pull(repository, number)
+            case GroupSeen(repository=repository, number=number, sha=sha):
+                return await self._pull(repository, number) or await self._group(repository, number, sha)
             case HeadSeen(repository=repository, sha=sha):
                 return await self._head(repository, sha)
             case BaseSeen(repository=repository, branch=branch):
@@ -128,6 +132,12 @@ class Sights:
         if looked and looked[0].issue.status == "merging":
             await go_on(self.store, looked[0].issue)
         return None
+
+    async def _group(self, repository: str, number: int, sha: str) -> None:
+        """Say what the gate said on the commit that GitHub's queue tests as well; the base may demand it there."""
+        stream = await self._stream_of_pull(repository, number)
+        if stream and (await self.store.load(stream))[1].status == "merging":
+            await self.github.set_status(repository, sha, STATUS_CONTEXT, "success", GATE_OPEN)
 
     async def _stream_of_pull(self, repository: str, number: int) -> str | None:
         async with connection_of(self.store.pool) as connection:

@@ -36,6 +36,15 @@ class PullSeen:
 
 
 @dataclass(frozen=True)
+class GroupSeen:
+    """GitHub's merge queue tests a pull request together with the base, at a commit of its own."""
+
+    repository: str
+    number: int
+    sha: str
+
+
+@dataclass(frozen=True)
 class HeadSeen:
     """Something happened at a commit, perhaps the head of one of our pull requests."""
 
@@ -80,7 +89,7 @@ class AccountSeen:
     account: str
 
 
-WithinRepository = IssueSeen | IssueGone | PullSeen | HeadSeen | BaseSeen | DeploymentSeen
+WithinRepository = IssueSeen | IssueGone | PullSeen | GroupSeen | HeadSeen | BaseSeen | DeploymentSeen
 Sighting = WithinRepository | RepositorySeen | AccountSeen
 Payload = dict[str, Any]
 BIGGEST = 2**31 - 1
@@ -196,7 +205,10 @@ def _branch(payload: Payload) -> list[Sighting] | str:
 def _merge_group(payload: Payload) -> list[Sighting]:
     queued = QUEUED.search(_get(payload, "merge_group", "head_ref", kind=str))
     if queued and int(queued[1]) >= 1:
-        return [PullSeen(_repository(payload), int(queued[1]))]
+        repository, number = _repository(payload), int(queued[1])
+        if payload.get("action") == "checks_requested":
+            return [GroupSeen(repository, number, _get(payload, "merge_group", "head_sha", kind=str))]
+        return [PullSeen(repository, number)]
     base = str(_get(payload, "merge_group", "base_ref", kind=str))
     return [BaseSeen(_repository(payload), base.removeprefix("refs/heads/"))]
 

@@ -51,6 +51,7 @@ class MemoryGitHub:
     done: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     elsewhere: dict[str, dict[int, SeenIssue]] = field(default_factory=dict[str, dict[int, SeenIssue]])
     config: str | None = "stack: python\n"
+    statuses: dict[str, str] = field(default_factory=dict[str, str])
     said: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
     def label(self, number: int, login: str = "ada", permission: str = "admin", setting: int = 1) -> None:
@@ -171,6 +172,7 @@ class MemoryGitHub:
 
     async def set_status(self, repository: str, sha: str, context: str, state: str, description: str) -> None:
         await self._write("set_status", None, (state, description))
+        self.statuses[sha] = state
 
     async def comment(self, repository: str, number: int, body: str, key: str) -> None:
         await self._write("comment", key, number)

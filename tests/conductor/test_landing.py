@@ -12,7 +12,7 @@ from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.intake.pull_look import see_pull
 from conductor.intake.sight import Sights
-from conductor.intake.translate import PullSeen
+from conductor.intake.translate import GroupSeen, PullSeen
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
 from conductor.merge.gate import Policy
@@ -322,6 +322,15 @@ class TestQueue:
             await yard.pool.execute("UPDATE lanes SET due_at = now()")
         assert [number for what, number in yard.github.done if what == "dequeue"] == [10]
         assert (yard.github.pulls[10].in_merge_queue, yard.github.pulls[20].in_merge_queue) == (False, True)
+
+    async def test_the_gate_is_said_to_be_open_on_what_the_queue_tests_while_it_is(self, yard: Yard) -> None:
+        await yard.board(1, merge_queue=True)
+        await yard.work()
+        assert await yard.sights.follow(GroupSeen(REPOSITORY, 10, "d" * 40)) is None
+        assert yard.github.statuses["d" * 40] == "success"
+        await yard.changed(1, labels=["do-not-merge"])
+        await yard.sights.follow(GroupSeen(REPOSITORY, 10, "e" * 40))
+        assert "e" * 40 not in yard.github.statuses
 
     async def test_who_may_go_on_meanwhile_stays_in_the_queue(self, yard: Yard) -> None:
         await yard.board(1, merge_queue=True)

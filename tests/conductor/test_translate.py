@@ -15,6 +15,7 @@ from conductor.intake.translate import (
     AccountSeen,
     BaseSeen,
     DeploymentSeen,
+    GroupSeen,
     HeadSeen,
     IssueGone,
     IssueSeen,
@@ -85,6 +86,15 @@ MORE: list[tuple[str, dict[str, Any], list[Sighting]]] = [
         [IssueSeen("acme/tally", 7), IssueSeen("acme/sums", 8)],
     ),
     ("issue_comment", REPOSITORY | {"issue": {"number": 7, "pull_request": {}}}, [PullSeen("acme/tally", 7)]),
+    (
+        "merge_group",
+        REPOSITORY
+        | {
+            "action": "checks_requested",
+            "merge_group": {"head_ref": f"refs/heads/gh-readonly-queue/main/pr-7-{SHA}", "head_sha": "b" * 40},
+        },
+        [GroupSeen("acme/tally", 7, "b" * 40)],
+    ),
     (
         "merge_group",
         REPOSITORY | {"merge_group": {"head_ref": "refs/heads/odd", "base_ref": "refs/heads/main"}},

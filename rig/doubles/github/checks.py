@@ -166,20 +166,24 @@ def _word_of_run(run: CheckRun) -> str:
 
 
 def is_required(repo: Repository, pull: PullRequest, name: str) -> bool:
-    protection = repo.protections.get(pull.base_ref)
-    return protection is not None and name in protection.required_checks
+    return name in required(repo, pull.base_ref)
 
 
 def missing_checks(repo: Repository, pull: PullRequest) -> list[str]:
     """Required checks that have not passed at the head; a run and a status of one name must both pass."""
-    protection = repo.protections.get(pull.base_ref)
-    return [n for n in protection.required_checks if not _passed(repo, pull.head_sha, n)] if protection else []
+    return [name for name in required(repo, pull.base_ref) if words_of(repo, pull.head_sha, name) != {"SUCCESS"}]
 
 
-def _passed(repo: Repository, sha: str, name: str) -> bool:
-    words = [_word_of_run(run) for run in latest_runs(repo, sha) if run.name == name]
-    words += [status.state.upper() for status in latest_statuses(repo, sha) if status.context == name]
-    return bool(words) and all(word == "SUCCESS" for word in words)
+def required(repo: Repository, base: str) -> list[str]:
+    """The checks that a branch demands."""
+    protection = repo.protections.get(base)
+    return protection.required_checks if protection else []
+
+
+def words_of(repo: Repository, sha: str, name: str) -> set[str]:
+    """What the runs and the status of one name say at a commit; empty where none has reported."""
+    words = {_word_of_run(run) for run in latest_runs(repo, sha) if run.name == name}
+    return words | {status.state.upper() for status in latest_statuses(repo, sha) if status.context == name}
 
 
 def bot_of(world: World, app: App) -> User:

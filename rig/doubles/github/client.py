@@ -105,7 +105,7 @@ class GitHubDouble:
         await self.admin("POST", "/emails", {"login": login, "email": email})
 
     async def protect(self, repository: str, **protection: Any) -> None:
-        """branch, required_checks, required_reviews, strict, merge_queue, restrict_pushes, code_owners."""
+        """The fields of `seeds.SeedProtection`."""
         await self.admin("POST", f"/repositories/{repository}/protection", protection)
 
     async def add_webhook(

@@ -239,12 +239,13 @@ class CheckRun:
 
 @dataclass
 class Protection:
-    """What a protected branch asks of a pull request before it may land."""
+    """What a protected branch asks of a pull request before it may land, and how long its queue waits for checks."""
 
     required_checks: list[str] = field(default_factory=list[str])
     required_reviews: int = 0
     strict: bool = False
     merge_queue: bool = False
+    queue_seconds: float = 30
     restrict_pushes: bool = False
     code_owners: bool = False
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from rig.doubles.github import checks, issues, merging
 from rig.doubles.github import repos as store
 from rig.doubles.github.errors import Refused
 from rig.doubles.github.model import ZERO, Json, PullRequest, Repository, User
 from rig.doubles.github.state import World
+
+POLL_SECONDS = 0.02
 
 
 async def run(world: World, repo: Repository, pull: PullRequest, actor: User) -> None:
@@ -55,10 +60,26 @@ async def _tested(world: World, repo: Repository, pull: PullRequest, actor: User
         }
         world.webhooks.emit(repo, "merge_group", actor, action="checks_requested", merge_group=group)
         await world.ci.grouped(repo, pull.base_ref, made, ref)
-        passed = checks.rollup_state(repo, made) in (None, "SUCCESS")
-        outcome = "merged" if passed else "invalidated"
+        reason = await _judged(repo, pull, made)
+        outcome = "invalidated" if reason else "merged"
         world.webhooks.emit(repo, "merge_group", actor, action="destroyed", merge_group=group, reason=outcome)
-        return None if passed else "CI_FAILURE"
+        return reason
     finally:
         await store.update_ref(repo.path, ref, ZERO, made)
         repo.refs.pop(ref, None)
+
+
+async def _judged(repo: Repository, pull: PullRequest, sha: str) -> str | None:
+    """Why the merge group at `sha` may not land; every check that the base demands has to report there."""
+    entry, protection = pull.queue_entry, repo.protections.get(pull.base_ref)
+    end = time.monotonic() + (protection.queue_seconds if protection else 0)
+    while pull.queue_entry == entry:
+        words = [checks.words_of(repo, sha, name) for name in checks.required(repo, pull.base_ref)]
+        if checks.rollup_state(repo, sha) not in (None, "SUCCESS", "PENDING"):
+            return "CI_FAILURE"
+        if all(said == {"SUCCESS"} for said in words):
+            return None
+        if time.monotonic() > end:
+            return "CI_TIMEOUT"
+        await asyncio.sleep(POLL_SECONDS)
+    return "MANUAL"

@@ -73,7 +73,7 @@ def _check_verdict(place: Place, author: User, event: str, body: str, drafts: li
 
 async def changed_files(place: Place, sha: str) -> dict[str, FileDiff]:
     base = await store.merge_base(place.repo.path, place.pull.base_sha, sha)
-    if base is None:
+    if base is None or await store.merge_base(place.repo.path, sha, place.pull.head_sha) != sha:
         raise unprocessable("The commit_id is not part of the pull request")
     return {file.path: file for file in await store.diff(place.repo.path, base, sha)}
 

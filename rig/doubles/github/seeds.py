@@ -125,6 +125,7 @@ class SeedProtection(Strict):
     required_reviews: int = 0
     strict: bool = False
     merge_queue: bool = False
+    queue_seconds: float = 30
     restrict_pushes: bool = False
     code_owners: bool = False
 
@@ -246,6 +247,7 @@ def protect(repo: Repository, seed: SeedProtection) -> None:
         seed.required_reviews,
         seed.strict,
         seed.merge_queue,
+        seed.queue_seconds,
         seed.restrict_pushes,
         seed.code_owners,
     )

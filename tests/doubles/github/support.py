@@ -29,6 +29,7 @@ WORKFLOW = """\
 name: CI
 on:
   pull_request:
+  merge_group:
 jobs:
   test:
     runs-on: ubuntu-latest

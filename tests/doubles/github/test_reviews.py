@@ -198,3 +198,8 @@ async def test_a_verdict_stays_with_the_commit_it_was_given_for(github: GitHubDo
     status, given = await review(github, number, event="APPROVE", commit_id=first)
     assert (status, given["commit_id"]) == (200, first)
     assert (await review(github, number, event="APPROVE", commit_id="f" * 40))[0] == 422
+    await copy.git("reset", "-q", "--hard", "origin/main")
+    await copy.commit("fix: anew", calc_py=FIXED)
+    await copy.push("--force")
+    status, refused = await review(github, number, event="APPROVE", commit_id=first)
+    assert (status, refused["errors"]) == (422, ["The commit_id is not part of the pull request"])
