@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -9,16 +11,18 @@ from pydantic import BaseModel, Field
 
 from conductor import events as e
 from conductor.answers import Progress
-from conductor.desk import DeskDep
+from conductor.desk import Desk, DeskDep
 from conductor.dispatch.claims import SQL
 from conductor.handler import answered
 from conductor.handler import record as append
 from conductor.issues import commands as c
 from conductor.store.writer import ASSIGNMENTS, EVENTS, connection_of
 from conductor.toolbox import PEOPLE, IssueArg, Short, Text, once, run, tools
+from servers.kit.database import load_queries
 from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.tools import DESTRUCTIVE, WRITE, CallerDep
 
+KNOWN = load_queries(Path(__file__).with_name("people.sql"))
 RECORDABLE = frozenset(
     {
         "MEMORY_WRITE", "MEMORY_READ", "MEMORY_HIT_USED", "MEMORY_PROMOTED", "MILESTONE_COMPLETE", "AGENT_REGISTERED",
@@ -100,10 +104,32 @@ async def pause(
     now: Annotated[bool, Field(description="Also stop what runs, at its next heartbeat; its work is saved")] = False,
 ) -> Pause:
     """Hand out no new work, in the whole rig, a repository or to an agent; what runs goes on unless `now` is set."""
+    scope = await _existing(desk, scope)
     event = e.RigPaused(scope=scope, by=caller.subject, reason=reason, now=now)
     request = once(caller, "pause", [scope, reason, now] if now else [scope, reason])
     await append(desk.store, "rig", event, caller.subject, once=request)
     return Pause(scope=scope, paused=True)
+
+
+async def _existing(desk: Desk, scope: str) -> str:
+    """The scope, a renamed repository by its name of today.
+
+    Raises:
+        NotFound: There is no such thing, so that pausing it would stop nothing.
+    """
+    enrolment, agents = desk.translation.sights.enrolment, [f"agent:{name}" for name in desk.catalogue]
+    today = await enrolment.current(scope)
+    if today is not None and today.lower() != scope.lower():
+        return today
+    if today or scope.lower() in {"rig", *map(str.lower, agents)}:
+        return scope
+    async with connection_of(desk.pool) as connection:
+        if await connection.fetchval(KNOWN["is_known"], scope.lower()):
+            return scope
+    there = ["rig", *enrolment.names, *agents]
+    near = get_close_matches(scope, there, n=1)
+    said = f"; did you mean {near[0]}?" if near else "."
+    raise NotFound(f"There is no {scope}{said} There are {', '.join(there)}.")
 
 
 @tools.tool(WRITE, PEOPLE)

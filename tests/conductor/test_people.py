@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Fenced, IllegalTransition, InvalidInput, NotFound
 from tests.conductor.conftest import Claimable
+from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import HEAD
-from tests.conductor.serving import Rig
+from tests.conductor.serving import Rig, serving
+
+CHARACTERS = Path(__file__).parents[2] / "characters"
 
 
 async def types(pool: Pool) -> list[str]:
@@ -100,8 +105,9 @@ async def test_what_is_over_has_no_priority(rig: Rig, claimable: Claimable) -> N
 async def test_a_pause_holds_new_work_back_until_it_ends(
     rig: Rig, claimable: Claimable, pool: Pool, scope: str
 ) -> None:
-    await claimable()
     ops, dev = await rig.caller("ops"), await rig.caller("dev")
+    assert await dev.claim() is None, "from now on the agent is known"
+    await claimable()
     assert await ops.call("pause", scope=scope, reason="Lunch.") == {"scope": scope, "paused": True}
     assert await dev.claim() is None
     once = {"rig/request_id": "r"}
@@ -113,6 +119,36 @@ async def test_a_pause_holds_new_work_back_until_it_ends(
         await ops.call("resume", scope=scope)
 
 
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("agent:dev-e-pyton", "There is no agent:dev-e-pyton; did you mean agent:dev-e-python? There are rig, "),
+        ("acme/talli", "There is no acme/talli; did you mean acme/tally?"),
+        ("zzz/zzz", "There is no zzz/zzz. There are rig, "),
+    ],
+)
+async def test_what_does_not_exist_is_not_said_to_be_paused(
+    database_url: str, tmp_path: Path, pool: Pool, scope: str, words: str
+) -> None:
+    shutil.copytree(CHARACTERS, tmp_path / "characters")
+    async with serving(database_url, tmp_path, MemoryGitHub()) as rig:
+        ops = await rig.caller("ops")
+        with pytest.raises(NotFound) as refused:
+            await ops.call("pause", scope=scope, reason="Stop!")
+    assert str(refused.value).startswith(words)
+    assert await types(pool) == []
+
+
+async def test_a_renamed_repository_is_paused_by_any_of_its_names(rig: Rig, claimable: Claimable, pool: Pool) -> None:
+    await claimable()
+    rig.github.renamed["acme/tally"] = "acme/count"
+    before = {"repository": {"name": {"from": "tally"}}}
+    renamed = {"action": "renamed", "repository": {"full_name": "acme/count", "id": 77}, "changes": before}
+    await rig.told(renamed, "repository")
+    assert (await (await rig.caller("ops")).call("pause", scope="acme/tally"))["scope"] == "acme/count"
+    assert await (await rig.caller("dev")).claim() is None
+
+
 async def test_a_pause_is_explained(rig: Rig, claimable: Claimable) -> None:
     issue = await claimable()
     ops = await rig.caller("ops", "grace")
@@ -122,11 +158,12 @@ async def test_a_pause_is_explained(rig: Rig, claimable: Claimable) -> None:
 
 @pytest.mark.parametrize(("scope", "said"), [("acme/other", False), ("Acme/Tally", True), ("agent:dev-e", True)])
 async def test_only_a_pause_of_what_an_issue_needs_explains_it(
-    rig: Rig, claimable: Claimable, scope: str, said: bool
+    rig: Rig, claimable: Claimable, pool: Pool, scope: str, said: bool
 ) -> None:
     issue = await claimable()
+    pause = "INSERT INTO pauses (scope, by, reason) VALUES (lower($1), 'grace', 'Lunch.')"
+    await pool.execute(pause, scope)
     ops = await rig.caller("ops", "grace")
-    await ops.call("pause", scope=scope, reason="Lunch.")
     assert ("is paused by grace: Lunch." in (await ops.call("explain_issue", issue=issue))["text"]) == said
 
 
