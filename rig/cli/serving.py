@@ -39,10 +39,14 @@ def up(
 
 
 def serve(
-    server: Annotated[str, typer.Argument(help="conductor, github, memory (HTTP) or workspace (stdio)")],
+    server: Annotated[str, typer.Argument(help="conductor, github, memory or workspace")],
+    stdio: Annotated[bool, typer.Option("--stdio", help="To whoever starts it, not over HTTP")] = False,
 ) -> None:
-    """Serve one MCP server by itself, as in a cluster; its settings are its environment."""
+    """Serve one MCP server by itself, as in a cluster; its settings are its environment.
+
+    Over standard input and output it serves the person who starts it; the workspace server knows no other way.
+    """
     if server not in SERVERS:
         raise InvalidInput(f"There is no server {server}; there are {', '.join(SERVERS)}.")
     module: Any = importlib.import_module(SERVERS[server])
-    raise typer.Exit(module.main())
+    raise typer.Exit(module.main(["--stdio"] if stdio else []))

@@ -1,4 +1,4 @@
-"""The conductor with its pages as a process of its own, as in a cluster: `rig serve conductor`."""
+"""The conductor as a process of its own: with its pages as in a cluster, or with `--stdio` for one person."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dashboard.access import Access
 from dashboard.app import Dashboard
 from rig.embedded.compose import ServiceToken
 from rig.embedded.settings import LOOPBACK
-from servers.kit import logs
+from servers.kit.alone import configure_logs, wants_stdio
 from servers.kit.auth import SigningKey, Verifier, jwks_route
-from servers.kit.serve import build_app, run, serve_http
+from servers.kit.serve import build_app, run, serve_http, serve_stdio
 from servers.kit.settings import RigSettings
 
 
@@ -25,20 +25,25 @@ class AloneSettings(RigSettings):
     log_level: str = Field(default="INFO", description="Lowest level of log lines shown")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop."""
+    stdio = wants_stdio(arguments)
     settings, conductor_settings = AloneSettings.load(), ConductorSettings.load()
-    logs.configure(settings.log_level)
-    run(serve(settings, conductor_settings))
+    configure_logs(settings.log_level, stdio=stdio)
+    run(serve(settings, conductor_settings, stdio=stdio))
     return 0
 
 
-async def serve(settings: AloneSettings, conductor_settings: ConductorSettings) -> None:
-    """Serve the conductor, its pages and the keys that every server checks tokens with."""
+async def serve(settings: AloneSettings, conductor_settings: ConductorSettings, *, stdio: bool = False) -> None:
+    """Serve the conductor, its pages and the keys that tokens are checked with; over stdio its tools alone."""
     key = SigningKey.load_or_create(conductor_settings.signing_key)
+    part = conductor.part(conductor_settings, ServiceToken(key, "conductor"))
+    if stdio:
+        await serve_stdio(part)
+        return
     verifier = Verifier.of(key)
     base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    app = build_app([conductor.part(conductor_settings, ServiceToken(key, "conductor"))], verifier, base)
+    app = build_app([part], verifier, base)
     dashboard = Dashboard(Access(verifier, settings.host in LOOPBACK and not settings.public_url))
     app.router.routes.extend([*dashboard.routes(), jwks_route(key)])
     await serve_http(app, settings.host, settings.port)

@@ -1,15 +1,17 @@
-"""A server that is a process of its own: where it listens and how it reaches the conductor."""
+"""A server that is a process of its own: where it listens, over what, and how it reaches the conductor."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from pydantic import Field, SecretStr
 
+from servers.kit import logs
 from servers.kit.auth import Verifier
 from servers.kit.client import ToolClient, tool_client
-from servers.kit.serve import Part, build_app, serve_http
+from servers.kit.serve import Part, build_app, serve_http, serve_stdio
 from servers.kit.settings import RigSettings
 
 
@@ -36,9 +38,22 @@ async def conductor_of(alone: AloneSettings) -> AsyncGenerator[ToolClient]:
         yield client
 
 
-async def serve_alone(alone: AloneSettings, part: Callable[[ToolClient], Part]) -> None:
-    """Serve the part that is made with the conductor's tools over HTTP until told to stop."""
+def wants_stdio(arguments: list[str] | None) -> bool:
+    """Whether a server is to speak to whoever started it; the process's own arguments count where none are given."""
+    return "--stdio" in (sys.argv[1:] if arguments is None else arguments)
+
+
+def configure_logs(level: str, *, stdio: bool) -> None:
+    """Log at this level; over stdio only warnings, for whoever started it reads along."""
+    logs.configure("WARNING" if stdio else level)
+
+
+async def serve_alone(alone: AloneSettings, part: Callable[[ToolClient], Part], *, stdio: bool = False) -> None:
+    """Serve the part that is made with the conductor's tools: over HTTP, or to whoever started it."""
     async with conductor_of(alone) as client:
+        if stdio:
+            await serve_stdio(part(client))
+            return
         verifier = Verifier.at(f"{alone.conductor}/.well-known/jwks.json")
         base_url = alone.base_url or f"http://{alone.host}:{alone.port}"
         await serve_http(build_app([part(client)], verifier, base_url), alone.host, alone.port)

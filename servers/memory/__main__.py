@@ -1,28 +1,27 @@
-"""Serves the memory server alone, over HTTP."""
+"""Serves the memory server alone: over HTTP, or with `--stdio` to whoever started it."""
 
 from __future__ import annotations
 
 import sys
 
-from servers.kit import logs
-from servers.kit.alone import serve_alone
+from servers.kit.alone import configure_logs, serve_alone, wants_stdio
 from servers.kit.claims import ConductorClaims
 from servers.kit.serve import ended, run
 from servers.memory.server import part
 from servers.memory.settings import AloneSettings, MemorySettings
 
 
-def serve() -> None:
+def serve(*, stdio: bool) -> None:
     """Read the settings and serve."""
     alone = AloneSettings.load()
-    logs.configure(alone.log_level)
+    configure_logs(alone.log_level, stdio=stdio)
     memory = MemorySettings.load()
-    run(serve_alone(alone, lambda conductor: part(memory, ConductorClaims(conductor), conductor)))
+    run(serve_alone(alone, lambda conductor: part(memory, ConductorClaims(conductor), conductor), stdio=stdio))
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop."""
-    return ended(serve)
+    return ended(lambda: serve(stdio=wants_stdio(arguments)))
 
 
 if __name__ == "__main__":

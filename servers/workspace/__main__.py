@@ -16,7 +16,7 @@ def serve() -> None:
     asyncio.run(serve_stdio(part(WorkspaceSettings.load())))
 
 
-def main() -> int:
+def main(_arguments: list[str] | None = None) -> int:
     """Serve until standard input ends."""
     logs.configure("WARNING")
     return ended(serve)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from mcp import Client, StdioServerParameters
 
 from rig.demo.stage import free_ports
 from servers.kit.auth import SigningKey
@@ -71,3 +72,21 @@ async def test_conductor_and_github_server_check_tokens_by_the_keys_that_the_con
             assert await to_conductor.call("list_issues") == {"result": []}
             assert "get_issue" in {tool.name for tool in await to_github.list_tools()}
             assert "agent-ready" in (await http.get(conductor)).text
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("server", "tool"), [("conductor", "list_issues"), ("memory", "list_recent")])
+async def test_over_stdio_it_serves_the_person_who_started_it(
+    tmp_path: Path, empty_database_url: str, server: str, tool: str
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "RIG_CONFIG": os.devnull,
+        "RIG_DATABASE_URL": empty_database_url,
+        "RIG_SIGNING_KEY": str(tmp_path / "key.pem"),
+        "RIG_CHARACTERS": str(CHARACTERS),
+    }
+    command = ["-m", "rig", "serve", server, "--stdio"]
+    async with Client(StdioServerParameters(command=sys.executable, args=command, env=environment)) as client:
+        assert not (await client.call_tool(tool, {})).is_error
