@@ -40,6 +40,7 @@ class Replica:
 
     url: str
     process: asyncio.subprocess.Process
+    log: Path
     heard: list[str] = field(default_factory=list[str])
 
     def kill(self) -> None:
@@ -102,12 +103,12 @@ class Cluster:
 
 @asynccontextmanager
 async def clustered(folder: Path, database_url: str, count: int) -> AsyncGenerator[Cluster]:
-    """A double, a github server and `count` conductors; GitHub's webhooks go to the first."""
+    """A double, a github server and `count` conductors; GitHub tells each of them."""
     ports = free_ports(count + 1)
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     key = SigningKey.load_or_create(folder / "key.pem")
     async with AsyncExitStack() as stack:
-        github = await stack.enter_async_context(GitHubDouble.start(folder / "github", seed=_seed(urls[0])))
+        github = await stack.enter_async_context(GitHubDouble.start(folder / "github", seed=_seed(urls[:-1])))
         shared = {
             "RIG_DATABASE_URL": database_url,
             "RIG_SIGNING_KEY": str(folder / "key.pem"),
@@ -133,7 +134,7 @@ async def clustered(folder: Path, database_url: str, count: int) -> AsyncGenerat
         starting.append(_served("github", logs[-1], RIG_PORT=str(ports[-1]), **for_github))
         processes = [await stack.enter_async_context(process) for process in starting]
         await asyncio.gather(*(ready(url) for url in urls))
-        replicas = [Replica(url, process) for url, process in zip(urls[:-1], processes[:-1], strict=True)]
+        replicas = [Replica(*each) for each in zip(urls[:-1], processes[:-1], logs[:-1], strict=True)]
         yield Cluster(github, key, replicas)
 
 
@@ -160,7 +161,7 @@ async def _served(server: str, log: Path, **environment: str) -> AsyncGenerator[
         await process.wait()
 
 
-def _seed(hooked: str) -> dict[str, Any]:
+def _seed(hooked: list[str]) -> dict[str, Any]:
     repository = {
         "name": REPOSITORY,
         "files": {"README.md": "# Tally\n", ".github/workflows/ci.yml": WORKFLOW},
@@ -168,5 +169,6 @@ def _seed(hooked: str) -> dict[str, Any]:
         "labels": ["agent-ready"],
     }
     accounts = [{"token": login, "login": login} for login in ("ada", DEV, REVIEW, CONDUCTOR)]
-    hook = {"url": f"{hooked}/webhooks/github", "secret": HOOK_SECRET, "repository": REPOSITORY, "events": ["*"]}
-    return {"identities": accounts, "repositories": [repository], "hooks": [hook]}
+    shared = {"secret": HOOK_SECRET, "repository": REPOSITORY, "events": ["*"]}
+    hooks = [{"url": f"{url}/webhooks/github", **shared} for url in hooked]
+    return {"identities": accounts, "repositories": [repository], "hooks": hooks}
