@@ -21,6 +21,7 @@ _ANSWER = (
 )
 _STATUS_LIMIT = 140  # GitHub's limit for a commit status description
 _CALL = re.compile(r"(?<![A-Za-z0-9])(?:@|&#0*64;?|&#x0*40;?|&commat;)(?=[A-Za-z0-9])", re.IGNORECASE)
+_CALLED = re.compile(r"@[A-Za-z0-9-]+(?:/[\w.-]+)?")
 _SKIPPING = re.compile(r"\[(?:skip (?:ci|actions)|(?:ci|actions) skip|no ci)\]", re.IGNORECASE)
 _SUGGESTION = re.compile(r"(^```suggestion\b.*?^```)", re.DOTALL | re.MULTILINE)
 
@@ -102,6 +103,12 @@ def escalated(cause: str, evidence: str) -> str:
         f"\n\n<details><summary>Evidence</summary>\n\n```\n{_fenced(evidence)}\n```\n</details>" if evidence else ""
     )
     return f"**The rig needs a person here.** {one_line(cause, 1000)}{details}\n\n{_ANSWER}"
+
+
+def asked(names: list[str]) -> str:
+    """Calls the people and teams whom the repository names for where the rig stops; other names are shown."""
+    said = [name if _CALLED.fullmatch(name) else one_line(name) for name in names[:20]]
+    return f"\n\nAsked: {', '.join(said)}." if said else ""
 
 
 def repository_paused(repository: str, reason: str) -> str:

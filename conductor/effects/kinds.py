@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
+from conductor import comments
 from conductor.comments import STATUS_CONTEXT
 from conductor.effects.asking import ask_judge, ask_verifier, open_issue
 from conductor.effects.hands import Hands
@@ -16,6 +17,7 @@ from conductor.issues.issue import NEEDS_INFO_LABEL, Issue
 from conductor.merge.landing import dequeue, merge, tell_place
 from servers.kit.errors import Refused
 from servers.kit.logs import redact
+from servers.kit.repository import FILE, parse
 
 
 async def look_at_pull(hands: Hands, due: Due, issue: Issue) -> None:
@@ -66,7 +68,16 @@ async def set_status(hands: Hands, due: Due, issue: Issue) -> None:
 
 async def comment(hands: Hands, due: Due, issue: Issue) -> None:
     number = int(due.data.get("number", issue.number))  # the pull request's where it is about that
-    await hands.github.comment(issue.repository, number, redact(due.data["body"]), due.key)
+    asked = comments.asked(await _asked(hands, issue)) if due.data.get("asks") else ""
+    await hands.github.comment(issue.repository, number, redact(due.data["body"]) + asked, due.key)
+
+
+async def _asked(hands: Hands, issue: Issue) -> list[str]:
+    """Whom the repository names for where the rig stops; nobody where its settings cannot be read."""
+    try:
+        return parse(await hands.github.file(issue.repository, FILE, issue.base)).escalate
+    except Refused:
+        return []
 
 
 async def needs_info(hands: Hands, due: Due, issue: Issue) -> None:

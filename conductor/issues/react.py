@@ -107,7 +107,7 @@ def _status(issue: Issue, head: str, state: str, description: str) -> Effect:
 
 
 def _escalated(event: e.Escalated, issue: Issue) -> list[Effect]:
-    return [Effect("comment", issue.stream, {"body": comments.escalated(event.cause, event.evidence)})]
+    return [Effect("comment", issue.stream, {"body": comments.escalated(event.cause, event.evidence), "asks": True})]
 
 
 def _over_budget(event: e.BudgetExceeded, issue: Issue) -> list[Effect]:

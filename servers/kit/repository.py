@@ -91,7 +91,7 @@ class RepositorySettings(_Strict):
     build_command: Command = Field(default="", description="Has to pass before anything is pushed")
     test_command: Command = Field(default="", description="Has to pass before anything is pushed")
     escalate: list[Words] = Field(
-        default_factory=list, description="Who is asked where the rig stops: names of channels or people"
+        default_factory=list, description="Who is asked where the rig stops: @people and @teams, called there"
     )
     policy: RepositoryPolicy = Field(default_factory=RepositoryPolicy, description="How much the rig does alone")
 

@@ -129,7 +129,7 @@ async def test_a_rate_limit_is_waited_for_as_long_as_github_says(
 async def test_github_away_never_gives_anything_up(
     effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
 ) -> None:
-    github.failing["post_review"] = [AWAY] * 3 * MAX_ATTEMPTS
+    github.failing["post_review"] = [AWAY] * (3 * MAX_ATTEMPTS)
     await told(store, h.verdict(reviewing, "request_changes"))
     for _ in range(3 * MAX_ATTEMPTS):
         await soon(pool)
@@ -376,3 +376,22 @@ async def test_a_secret_in_the_evidence_is_not_published(
     [(_, body)] = github.said
     assert "Evidence" in body
     assert token not in body
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('escalate: ["@ada", "@acme/core", "#ops", "x @ada"]\n', "Asked: @ada, @acme/core, #ops, x @\u200bada."),
+        ("stack: python\n", ""),
+        ("nonsense: true\n", ""),
+    ],
+    ids=["named", "nobody", "unreadable"],
+)
+async def test_whom_the_repository_names_is_asked_where_the_rig_stops(
+    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool, config: str, words: str
+) -> None:
+    github.config = config
+    await told(store, c.RecordEffectFailed("merge", "no"))
+    await work_off(effects, pool)
+    [(_, body)] = github.said
+    assert body.partition("Claude Code, the rig's tool `decide_gate` does both.")[2].strip() == words
