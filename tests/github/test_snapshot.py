@@ -107,8 +107,8 @@ async def test_it_says_who_wrote_the_commits_but_not_who_only_merged_the_base(ri
     pull = await rig.pull()
     await rig.double.push_files(TALLY, "feature/one", {"more.txt": "x\n"}, login="grace")
     together = "Both\n\nCo-authored-by: mallory <m@x>"
-    both = {"both.txt": "x\n"}
-    await rig.double.push_files(TALLY, "feature/one", both, login="rig-dev[bot]", message=together)
+    bot = {"login": "rig-dev[bot]", "message": together}
+    await rig.double.push_files(TALLY, "feature/one", {"both.txt": "x\n"}, **bot)
     await rig.double.push_files(TALLY, "main", {"base.txt": "x\n"}, login="ada")
     path = f"/repos/{TALLY}/pulls/{pull['number']}/update-branch"
     assert (await rig.double.api("PUT", path, "ada", {})).status_code == 202
