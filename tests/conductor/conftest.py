@@ -16,6 +16,9 @@ from conductor.issues.limits import Limits
 from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background
+from tests.conductor.effecting import effects as effects
+from tests.conductor.effecting import github as github
+from tests.conductor.effecting import reviewing as reviewing
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY_ID, observed
 from tests.conductor.serving import Rig, serving

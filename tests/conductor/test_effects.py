@@ -16,60 +16,16 @@ from conductor.merge.gate import Policy
 from conductor.merge.snapshot import Thread
 from conductor.store.writer import SQL, Store
 from servers.kit.database import Pool
-from servers.kit.errors import Conflict, Forbidden, InvalidInput, Unavailable, from_wire
+from servers.kit.errors import Conflict, Forbidden, Unavailable, from_wire
 from servers.kit.wake import background
 from tests.conductor import histories as h
+from tests.conductor.effecting import STREAM, rows, soon, told, work_off
 from tests.conductor.memory_github import MERGED_SHA, MemoryGitHub
-from tests.conductor.samples import HEAD, NEXT_HEAD, REPOSITORY_ID, observed, pull_request
+from tests.conductor.samples import NEXT_HEAD, REPOSITORY_ID, observed
 from tests.fixtures_waiting import Eventually
 
-STREAM = f"issue-{REPOSITORY_ID}-1"
 AWAY = Unavailable("GitHub is away.")
 HELD = "The label `do-not-merge` holds it; remove it to go on."
-
-
-@pytest.fixture
-def github() -> MemoryGitHub:
-    return MemoryGitHub()
-
-
-@pytest.fixture
-def effects(store: Store, github: MemoryGitHub) -> Effects:
-    return Effects(store, github, Policy())
-
-
-async def told(store: Store, *commands: c.Command) -> Issue:
-    for command in commands:
-        await handle(store, STREAM, command, "test")
-    return (await store.load(STREAM))[1]
-
-
-@pytest.fixture
-async def reviewing(store: Store, github: MemoryGitHub, pool: Pool) -> Issue:
-    """The reviewer has the pull request, which GitHub shows with every gate open."""
-    issue = await told(store, observed(), h.assign())
-    issue = await told(store, c.StartWork(**h.held(issue)))
-    issue = await told(store, c.ReportPullRequest(**h.held(issue), number=34, head=HEAD))
-    issue = await told(store, c.Complete(**h.held(issue)))
-    github.show(pull_request(issue))
-    await pool.execute("DELETE FROM effects")  # the look at the new pull request, which is done here
-    return await told(store, h.look(issue), h.assign(h.REVIEWER, "review"))
-
-
-async def rows(pool: Pool) -> list[tuple[Any, ...]]:
-    found = await pool.fetch("SELECT kind, state, attempts, error FROM effects ORDER BY id")
-    return [tuple(row) for row in found]
-
-
-async def soon(pool: Pool) -> None:
-    """Let the time pass that effects wait for."""
-    await pool.execute("UPDATE lanes SET due_at = now()")
-
-
-async def work_off(effects: Effects, pool: Pool) -> None:
-    await soon(pool)
-    while await effects.work():
-        await soon(pool)
 
 
 async def test_an_approval_is_posted_its_threads_resolved_and_the_pull_request_merged(
@@ -158,18 +114,6 @@ async def test_what_never_succeeds_although_github_answers_is_given_up_and_asks_
     assert (await told(store)).escalation == "The rig could not post review."
     ends = {kind: state for kind, state, *_ in await rows(pool)}
     assert (ends["post_review"], ends["comment"]) == ("failed", "waiting")
-
-
-async def test_a_verdict_on_a_head_that_is_gone_is_dropped(
-    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
-) -> None:
-    github.failing["post_review"] = [InvalidInput("The commit_id is not part of the pull request")]
-    await told(store, h.verdict(reviewing))
-    github.show(github.pulls[34], head_sha=NEXT_HEAD, checks=[], checks_state="pending")
-    await work_off(effects, pool)
-    issue = await told(store)
-    assert (issue.status, issue.pull_request and issue.pull_request.head) == ("in_review", NEXT_HEAD)
-    assert {state for kind, state, *_ in await rows(pool) if kind == "post_review"} == {"done"}
 
 
 @pytest.mark.parametrize(
@@ -365,33 +309,3 @@ async def test_an_effect_that_hangs_is_put_off_after_a_while(
 
 async def hang() -> None:
     await asyncio.Event().wait()
-
-
-async def test_a_secret_in_the_evidence_is_not_published(
-    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool
-) -> None:
-    token = "ghp_" + "x" * 36
-    await told(store, c.RecordEffectFailed("merge", f"remote: https://rig:{token}@github.test"))
-    await work_off(effects, pool)
-    [(_, body)] = github.said
-    assert "Evidence" in body
-    assert token not in body
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ('escalate: ["@ada", "@acme/core", "#ops", "x @ada"]\n', "Asked: @ada, @acme/core, #ops, x @\u200bada."),
-        ("stack: python\n", ""),
-        ("nonsense: true\n", ""),
-    ],
-    ids=["named", "nobody", "unreadable"],
-)
-async def test_whom_the_repository_names_is_asked_where_the_rig_stops(
-    effects: Effects, store: Store, github: MemoryGitHub, reviewing: Issue, pool: Pool, config: str, words: str
-) -> None:
-    github.config = config
-    await told(store, c.RecordEffectFailed("merge", "no"))
-    await work_off(effects, pool)
-    [(_, body)] = github.said
-    assert body.partition("Claude Code, the rig's tool `decide_gate` does both.")[2].strip() == words
