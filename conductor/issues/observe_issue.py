@@ -20,8 +20,8 @@ def observe_issue(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
     """The events that bring `issue` up to date with what GitHub shows; none if nothing is new."""
     if issue.status == "new" or issue.status in TERMINAL:
         return _approved(issue, seen)
-    if issue.merged or issue.status == "merging":
-        return []  # our own merge closes the issue
+    if issue.merged:
+        return []  # our own merge closes the issue, and whoever looks at it sees the merge first
     if not seen.open:
         return [e.IssueCancelled(reason="The issue was closed on GitHub.", by=GITHUB)]
     if issue.status == "escalated":

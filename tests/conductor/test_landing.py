@@ -12,7 +12,7 @@ from conductor.github import GitHub
 from conductor.handler import handle
 from conductor.intake.pull_look import see_pull
 from conductor.intake.sight import Sights
-from conductor.intake.translate import GroupSeen, PullSeen
+from conductor.intake.translate import GroupSeen, IssueSeen, PullSeen
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
 from conductor.merge.gate import Policy
@@ -172,6 +172,29 @@ async def test_a_person_who_cancels_takes_it_out(yard: Yard) -> None:
     await yard.tell(1, c.Cancel("No.", "ada"))
     await yard.work()
     assert yard.landed() == [2]
+
+
+@pytest.mark.parametrize("stop", [{"labels": []}, {"state": "closed"}], ids=["label taken off", "issue closed"])
+async def test_a_person_who_stops_the_issue_on_github_takes_it_out(yard: Yard, stop: dict[str, Any]) -> None:
+    yard.github.label(1)
+    await yard.board(1, behind=True)
+    await yard.board(2)
+    await yard.work()
+    yard.github.edit(1, **stop)
+    await yard.sights.follow(IssueSeen(REPOSITORY, 1))
+    assert await yard.status(1) == "cancelled"
+    await yard.changed(1, **GREEN)
+    await yard.work()
+    assert yard.landed() == [2]
+
+
+async def test_an_issue_that_our_own_merge_closed_is_done_whoever_sees_it_first(yard: Yard) -> None:
+    yard.github.label(1)
+    await yard.board(1, behind=True)
+    yard.github.show(yard.github.pulls[10], state="merged", merged_sha="c" * 40, merged_by="rig")
+    yard.github.edit(1, state="closed")
+    await yard.sights.follow(IssueSeen(REPOSITORY, 1))
+    assert await yard.status(1) == "done"
 
 
 async def test_who_comes_back_stands_at_the_end(yard: Yard) -> None:
