@@ -17,6 +17,7 @@ from conductor.dispatch.claims import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
 from conductor.issues import commands as c
+from conductor.issues.words import waits_for
 from conductor.merge.places import places_of
 from conductor.report import ReportType, report
 from conductor.spending import ProviderName
@@ -261,7 +262,7 @@ async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     stream = await desk.dispatch.stream_of(issue)
     _, state = await desk.store.load(stream)
     place = (await places_of(desk.pool, [stream])).get(stream)
-    reasons = views.waits_for(state, place) + await views.paused(desk.pool, state)
+    reasons = waits_for(state, place) + await views.paused(desk.pool, state)
     reasons += await views.crowded(desk.pool, state, desk.store.limits.open_issues)
     text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
     return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())

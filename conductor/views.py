@@ -9,11 +9,11 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from conductor.comments import pause_words, person_needed
-from conductor.issues import blocked
+from conductor.comments import pause_words
 from conductor.issues.issue import Issue, offer
+from conductor.issues.words import waits_for
 from conductor.merge.places import places_of
-from conductor.merge.train import Place, in_train
+from conductor.merge.train import Place
 from conductor.store.writer import connection_of
 from servers.kit.database import Pool, load_queries
 from servers.kit.errors import NotFound
@@ -155,37 +155,6 @@ async def crowded(pool: Pool, issue: Issue, limit: int) -> list[str]:
     async with connection_of(pool) as connection:
         busy = await connection.fetchval(SQL["in_work"], issue.repository_id)
     return [f"{issue.repository} has {busy} issues in work, its limit."] if busy >= limit else []
-
-
-def waits_for(issue: Issue, place: Place | None = None) -> list[str]:
-    """Why the issue does not go on by itself, in sentences; the page, the tool and the status say the same.
-
-    Args:
-        place: Where it stands in the merge train, if it does.
-    """
-    pull, work = issue.pull_request, offer(issue)
-    match issue.status:
-        case "escalated":
-            return [f"A person has to decide: {issue.escalation}"]
-        case "blocked" if issue.blocked:
-            return blocked.words(issue.blocked)
-        case "awaiting_human":
-            return [person_needed(trigger) for trigger in issue.human_gate]
-        case "ready_to_merge":
-            return issue.waiting_for or ["The merge gate is looking."]
-        case "merging" if not issue.merged:
-            return [in_train(issue, place)]
-        case "in_review" if pull and pull.checks == "unknown":
-            return ["CI has not finished at the head yet."]
-        case _ if issue.holder:
-            return [f"{issue.holder.agent} works on it ({issue.holder.kind})."]
-        case _ if work:
-            stack = f" for {work.stack}" if work.stack else ""
-            first = f" {issue.parked} had to leave it and has it first." if issue.parked else ""
-            who = work.only or f"somebody with the role {work.role}{stack}"
-            return [f"It waits for {who} ({work.kind}).{first}"]
-        case _:
-            return []
 
 
 def _glance(row: Any, issue: Issue, place: Place | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from conductor.effects.hands import Hands
 from conductor.effects.lanes import Due, Later
 from conductor.events import Comment
 from conductor.issues.issue import NEEDS_INFO_LABEL, Issue
+from conductor.issues.words import waits_for
 from conductor.merge.landing import dequeue, merge, tell_place
 from servers.kit.errors import Refused
 from servers.kit.logs import redact
@@ -61,6 +62,10 @@ async def resolve_threads(hands: Hands, due: Due, issue: Issue) -> None:
 
 
 async def set_status(hands: Hands, due: Due, issue: Issue) -> None:
+    """Say what the issue waits for, as long as it does: at another head, or once it waits for more, that is old."""
+    head = issue.pull_request.head if issue.pull_request else None
+    if (head, comments.waiting(waits_for(issue))) != (due.data["head"], due.data["description"]):
+        return
     await hands.github.set_status(
         issue.repository, due.data["head"], STATUS_CONTEXT, due.data["state"], due.data["description"]
     )

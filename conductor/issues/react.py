@@ -9,6 +9,7 @@ from typing import Any
 from conductor import comments
 from conductor import events as e
 from conductor.issues.issue import Issue
+from conductor.issues.words import waits_for
 from conductor.merge.train import lane_of
 
 
@@ -32,10 +33,11 @@ Reaction = Callable[[Any, Issue], list[Effect]]
 
 
 def react(event: e.Event, issue: Issue) -> list[Effect]:
-    """The effects of `event`, where `issue` is the state after it."""
+    """The effects of `event`, where `issue` is the state after it and all that was recorded with it."""
     reaction = REACTIONS.get(type(event))
     effects = reaction(event, issue) if reaction else []
-    return [*_out_of_queue(event, issue), *effects]
+    said = _said(issue) if type(event) in SAID else []
+    return [*_out_of_queue(event, issue), *effects, *said]
 
 
 def _out_of_queue(event: e.Event, issue: Issue) -> list[Effect]:
@@ -54,7 +56,16 @@ def _look(issue: Issue, delay: float = 0) -> Effect:
 
 
 def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
-    return [_look(issue), *_place(issue), *_still_asked(event.head, issue)]
+    return [_look(issue), *_place(issue)]
+
+
+def _said(issue: Issue) -> list[Effect]:
+    """The commit's status says what the issue waits for now; in the train `tell_place` does, with the place."""
+    pull = issue.pull_request
+    if pull is None or pull.closed or issue.merged is not None or issue.status == "merging":
+        return []
+    status = {"head": pull.head, "state": "pending", "description": comments.waiting(waits_for(issue))}
+    return [Effect("set_status", issue.stream, status)]
 
 
 def _tested(event: e.CiPassed, issue: Issue) -> list[Effect]:
@@ -79,7 +90,7 @@ def _reviewed(event: e.ReviewPassed | e.ReviewDisputed, issue: Issue) -> list[Ef
 
 
 def _gate_waits(event: e.MergeGateWaiting, issue: Issue) -> list[Effect]:
-    return [_status(issue, event.head, "pending", comments.waiting(event.reasons)), _look(issue, delay=5)]
+    return [_look(issue, delay=5)]
 
 
 def _gate_passed(event: e.MergeGatePassed, issue: Issue) -> list[Effect]:
@@ -90,20 +101,11 @@ def _person_asked(event: e.HumanGateTriggered, issue: Issue) -> list[Effect]:
     if issue.status != "awaiting_human" or issue.pull_request is None:
         return []  # a person had approved this head already
     asked = {"body": comments.human_gate(event.triggers), "number": issue.pull_request.number}
-    return [*_still_asked(event.head, issue), Effect("comment", issue.stream, asked)]
-
-
-def _still_asked(head: str, issue: Issue) -> list[Effect]:
-    words = comments.waiting([comments.person_needed(trigger) for trigger in issue.human_gate])
-    return [_status(issue, head, "pending", words)] if issue.status == "awaiting_human" else []
+    return [Effect("comment", issue.stream, asked)]
 
 
 def _let_through(event: e.HumanGateApproved, issue: Issue) -> list[Effect]:
     return [_look(issue)] if issue.status == "ready_to_merge" and not issue.waiting_for else []
-
-
-def _status(issue: Issue, head: str, state: str, description: str) -> Effect:
-    return Effect("set_status", issue.stream, {"head": head, "state": state, "description": description})
 
 
 def _escalated(event: e.Escalated, issue: Issue) -> list[Effect]:
@@ -194,3 +196,13 @@ REACTIONS: dict[type[e.Event], Reaction] = {
 STOPS: frozenset[type[e.Event]] = frozenset(
     {e.MergeGateWaiting, e.Escalated, e.IssueCancelled, e.ReviewDisputed, e.CiFailed, e.MergeConflict}
 )
+
+# What may change the words on the commit of an open pull request.
+SAID: frozenset[type[e.Event]] = frozenset(
+    {
+        e.IssueAssigned, e.ReviewAssigned, e.IssueUnassigned, e.LeaseExpired, e.AgentStuck, e.PrCreated, e.PrUpdated,
+        e.CiPassed, e.CiFailed, e.MergeConflict, e.ReviewPassed, e.ReviewDisputed, e.HumanGateTriggered,
+        e.HumanGateApproved, e.HumanGateRejected, e.MergeGateWaiting, e.Escalated, e.EscalationDecided,
+        e.IssueCancelled,
+    }
+)  # fmt: skip

@@ -211,12 +211,15 @@ def _claim(append: Append) -> tuple[Any, ...] | None:
 
 
 def _effects(append: Append, after: Issue, version: int) -> list[tuple[Any, ...]]:
-    """The effects of the append's events, keyed by the event that causes them."""
-    return [
-        _effect_row(append.stream, version + n, i, effect)
-        for n, event in enumerate(append.events, start=1)
-        for i, effect in enumerate(react(event, after))
-    ]
+    """The effects of the append's events, each once, keyed by the event that causes it first."""
+    rows: list[tuple[Any, ...]] = []
+    done: list[Effect] = []
+    for n, event in enumerate(append.events, start=1):
+        for i, effect in enumerate(react(event, after)):
+            if effect not in done:
+                done.append(effect)
+                rows.append(_effect_row(append.stream, version + n, i, effect))
+    return rows
 
 
 def _effect_row(stream: str, version: int, index: int, effect: Effect) -> tuple[Any, ...]:

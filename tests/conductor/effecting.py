@@ -44,8 +44,9 @@ async def reviewing(store: Store, github: MemoryGitHub, pool: Pool) -> Issue:
     issue = await told(store, c.ReportPullRequest(**h.held(issue), number=34, head=HEAD))
     issue = await told(store, c.Complete(**h.held(issue)))
     github.show(pull_request(issue))
+    issue = await told(store, h.look(issue), h.assign(h.REVIEWER, "review"))
     await pool.execute("DELETE FROM effects")  # the look at the new pull request, which is done here
-    return await told(store, h.look(issue), h.assign(h.REVIEWER, "review"))
+    return issue
 
 
 async def rows(pool: Pool) -> list[tuple[Any, ...]]:

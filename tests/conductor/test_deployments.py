@@ -13,6 +13,7 @@ from conductor.issues import commands as c
 from conductor.issues.decide import decide
 from conductor.issues.evolve import fold
 from conductor.issues.issue import Issue
+from conductor.issues.words import waits_for
 from conductor.merge.deployments import Deployed, Plan, Ran, Rollout, verified_by
 from servers.kit.errors import Conflict
 from tests.conductor import histories as h
@@ -123,6 +124,14 @@ def test_a_later_commit_carries_the_earlier_one_with_it() -> None:
 def test_what_passed_once_is_not_undone_by_a_failure_of_a_later_try() -> None:
     issue, _ = see(merged(), deployed("staging"))
     assert see(issue, deployed("staging"), deployed("staging", "failure", 2)) == (issue, [])
+
+
+def test_what_it_waits_for_is_said_until_it_has_happened() -> None:
+    issue = merged()
+    steps = list(issue.deploys)
+    assert waits_for(issue) == [f"It is merged; it waits for {', '.join(steps)}."]
+    issue, _ = see(issue, deployed("staging"))
+    assert waits_for(issue) == [f"It is merged; it waits for {', '.join(steps[1:])}."]
 
 
 def test_a_policy_that_names_less_now_waits_for_less_and_an_empty_one_for_nothing() -> None:

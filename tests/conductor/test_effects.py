@@ -69,7 +69,7 @@ async def test_github_away_is_tried_again_later_and_later(
         await soon(pool)
     assert [round(wait * 2) / 2 for wait in waits] == [0.5, 1, 2, 4]
     await effects.work()
-    assert (await rows(pool))[-1] == ("post_review", "done", 5, None)
+    assert (await rows(pool))[0] == ("post_review", "done", 5, None)
 
 
 async def test_a_rate_limit_is_waited_for_as_long_as_github_says(
@@ -304,7 +304,7 @@ async def test_an_effect_that_hangs_is_put_off_after_a_while(
     github.during["comment"] = hang
     hasty = Effects(store, github, Policy(), limit_seconds=0.2)
     assert [await hasty.work(), await hasty.work()] == [1, 1]
-    assert (await rows(pool))[-1] == ("comment", "waiting", 1, "It took too long.")
+    assert ("comment", "waiting", 1, "It took too long.") in await rows(pool)
 
 
 async def hang() -> None:

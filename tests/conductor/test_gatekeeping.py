@@ -14,9 +14,9 @@ from conductor.issues.decide import decide
 from conductor.issues.evolve import evolve
 from conductor.issues.issue import Issue
 from conductor.issues.react import react
+from conductor.issues.words import waits_for
 from conductor.merge.policy import Policy
 from conductor.merge.snapshot import Change, Changes, Review
-from conductor.views import waits_for
 from servers.kit.errors import Forbidden
 from tests.conductor import histories as h
 from tests.conductor.samples import HEAD, NEXT_HEAD
@@ -66,7 +66,7 @@ def test_who_wrote_the_change_does_not_let_it_through() -> None:
 def test_what_is_asked_is_said_alike_everywhere() -> None:
     issue = asked()
     [event] = decide(h.ready(), look(h.ready()))
-    status, comment = react(event, issue)
+    comment, status = react(event, issue)
     assert waits_for(issue) == [f"A person has to approve: {SAYS}"]
     assert status.data["description"] == waiting(waits_for(issue))
     assert status.data["state"] == "pending"
@@ -85,8 +85,10 @@ def test_a_decision_lets_it_through_for_good_at_this_head() -> None:
     issue = decided()
     assert (issue.status, issue.human_gate) == ("ready_to_merge", [])
     assert h.types(issue, look(issue)) == ["MERGE_GATE_PASSED"]
-    [effect] = react(e.HumanGateApproved(head=HEAD, by="ada"), issue)
-    assert effect.kind == "look"
+    assert [effect.kind for effect in react(e.HumanGateApproved(head=HEAD, by="ada"), issue)] == [
+        "look",
+        "set_status",
+    ]
 
 
 def test_a_rejection_sends_it_back_with_the_persons_words() -> None:

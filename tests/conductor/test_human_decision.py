@@ -8,9 +8,9 @@ from conductor.effects.runner import Effects
 from conductor.github import BaseFile, SeenChanges
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
+from conductor.issues.words import waits_for
 from conductor.merge.snapshot import Change, Review
 from conductor.store.writer import Store
-from conductor.views import waits_for
 from servers.kit.database import Pool
 from tests.conductor import histories as h
 from tests.conductor.memory_github import MemoryGitHub

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from conductor import views
+from conductor.comments import GATE_OPEN, waiting
 from conductor.effects.runner import Effects
 from conductor.github import GitHub
 from conductor.handler import handle
@@ -83,7 +85,7 @@ class Yard:
     def landed(self) -> list[int]:
         return [number // 10 for what, number in self.github.done if what == "merge"]
 
-    def said(self) -> list[str]:
+    def said(self) -> list[tuple[str, str]]:
         return [words for what, words in self.github.done if what == "set_status"]
 
 
@@ -186,6 +188,31 @@ async def test_a_person_who_stops_the_issue_on_github_takes_it_out(yard: Yard, s
     await yard.changed(1, **GREEN)
     await yard.work()
     assert yard.landed() == [2]
+
+
+async def _objected(yard: Yard) -> None:
+    no = Review(author="ada", state="changes_requested", head_sha="1" * 40, body="Not like this.")
+    await yard.changed(1, reviews=[no])
+
+
+TURNS: dict[str, Callable[[Yard], Awaitable[object]]] = {
+    "an objection": _objected,
+    "red CI": lambda yard: yard.changed(1, **RED),
+    "a conflict": lambda yard: yard.changed(1, mergeable="conflicting"),
+    "an escalation": lambda yard: yard.tell(1, c.NoticeStandstill(15)),
+    "a cancellation": lambda yard: yard.tell(1, c.Cancel("No.", "ada")),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_a_green_light_is_taken_back_when_the_rig_turns_away(yard: Yard, turn: str) -> None:
+    await yard.board(1)
+    await yard.effects.work(1)
+    assert yard.said() == [("success", GATE_OPEN)]
+    await TURNS[turn](yard)
+    await yard.work()
+    assert yard.said()[-1] == ("pending", waiting(await yard.words(1)))
+    assert (await yard.status(1) != "merging", yard.landed()) == (True, [])
 
 
 async def test_an_issue_that_our_own_merge_closed_is_done_whoever_sees_it_first(yard: Yard) -> None:

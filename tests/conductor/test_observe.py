@@ -197,7 +197,7 @@ class TestAPersonWhoAsksForChangesOnGitHub:
 
     def test_gets_no_second_review_posted(self) -> None:
         said = decide(h.green(), look(h.green(), reviews=[OBJECTION]))
-        assert {effect.kind for event in said for effect in react(event, h.green())} <= {"dequeue"}
+        assert {one.kind for event in said for one in react(event, h.green())} <= {"dequeue", "set_status"}
 
 
 class TestAPersonWhoPushesToTheBranch:

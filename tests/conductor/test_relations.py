@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from conductor.intake.translate import IssueSeen, PullSeen
+from conductor.issues.words import waits_for
 from conductor.store.writer import Store
-from conductor.views import waits_for
 from servers.kit.errors import Forbidden
 from tests.conductor.looking import ELSEWHERE, World, other
 from tests.conductor.memory_github import CLEAR

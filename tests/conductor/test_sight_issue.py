@@ -15,8 +15,8 @@ from conductor.intake.translate import BaseSeen, IssueSeen, PullSeen
 from conductor.issues import commands as c
 from conductor.issues.commands import Assign
 from conductor.issues.issue import stream_of
+from conductor.issues.words import waits_for
 from conductor.store.writer import Store
-from conductor.views import waits_for
 from servers.kit.errors import InvalidInput, TooLarge
 from tests.conductor.looking import World
 from tests.conductor.memory_github import CLEAR
@@ -183,7 +183,7 @@ async def test_an_issue_that_lost_its_label_keeps_its_pull_request_and_says_so_o
     await world.sights.follow(PullSeen(REPOSITORY, 34))
     await world.act()
     assert (await world.look(1, labels=[], labeller=None)).status == "cancelled"
-    assert await world.act() == ["comment"]
+    assert await world.act() == ["comment", "set_status"]
     assert "#34 is left as it is" in world.github.said[-1][1]
     await world.look(1)
     assert await world.act() == []

@@ -12,9 +12,9 @@ from conductor.github import GitHubServer
 from conductor.intake.sight import Sights
 from conductor.intake.translate import IssueSeen, PullSeen
 from conductor.issues.issue import Issue
+from conductor.issues.words import waits_for
 from conductor.merge.gate import Policy
 from conductor.store.writer import Store
-from conductor.views import waits_for
 from servers.kit.database import Pool
 from servers.kit.wake import LocalWake, background
 from tests.github.conftest import OTHER, TALLY, Rig
