@@ -226,6 +226,7 @@ class MergeGateWaiting(Event, frozen=True, kw_only=True):
     head: str
     reasons: list[str]
     people: bool = False
+    ci: bool = False
     refused: bool = False
 
 

@@ -66,7 +66,9 @@ class ConductorSettings(RigSettings):
     max_strikes: int = Field(default=2, ge=1, description="Failed attempts until a person is asked")
     max_reviews: int = Field(default=5, ge=1, description="Rounds of review until a person is asked")
     max_ci_repairs: int = Field(default=3, ge=0, description="Repairs of red CI until a person is asked")
-    max_same_failure: int = Field(default=3, ge=1, description="Alike failures of an issue until a person is asked")
+    max_same_failure: int = Field(
+        default=3, ge=1, description="Alike failures of an issue, but for red CI, until a person is asked"
+    )
     max_repository_failures: int = Field(
         default=5, ge=1, description="Failures of one class in a repository within an hour until it is paused"
     )
@@ -87,6 +89,7 @@ class ConductorSettings(RigSettings):
     watch_progress_minutes: float = Field(default=30, gt=0, description="How long work may stand still")
     watch_review_minutes: float = Field(default=20, gt=0, description="How long a review may stand still")
     watch_merge_minutes: float = Field(default=15, gt=0, description="How long a merge may stand still")
+    watch_ci_minutes: float = Field(default=60, gt=0, description="How long CI may go without a result")
     merge_train: MergeTrain = Field(
         default="always",
         description="Whether a pull request has to contain its base before it lands: always, or when_required by "
@@ -136,6 +139,7 @@ class ConductorSettings(RigSettings):
             progress_minutes=self.watch_progress_minutes,
             review_minutes=self.watch_review_minutes,
             merge_minutes=self.watch_merge_minutes,
+            ci_minutes=self.watch_ci_minutes,
         )
 
     @field_validator("repositories", "label_apps", mode="before")

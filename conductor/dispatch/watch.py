@@ -77,9 +77,10 @@ class Watch:
         async with connection_of(self.store.pool) as connection:
             claims = await connection.fetch(SQL["claims_at_rest"], limits.progress_minutes, limits.review_minutes)
             reviews = await connection.fetch(SQL["reviews_at_rest"], limits.review_minutes, self._reviewers)
-            merges = await connection.fetch(SQL["merges_at_rest"], limits.merge_minutes)
+            tests = await connection.fetch(SQL["ci_at_rest"], limits.ci_minutes)
+            merges = await connection.fetch(SQL["merges_at_rest"], limits.merge_minutes, limits.ci_minutes)
             await connection.execute(SQL["forget_interrupts"])
-        return [*claims, *reviews, *merges]
+        return [*claims, *reviews, *tests, *merges]
 
     async def _failures(self) -> list[Failure]:
         async with connection_of(self.store.pool) as connection:

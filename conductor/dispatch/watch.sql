@@ -25,15 +25,29 @@ WHERE kind = 'review' AND role = 'review' AND offered_at < now() - make_interval
              OR e.data->>'scope' LIKE 'provider:%' OR split_part(e.data->>'scope', ':', 1) = 'budget')
   )
 
--- :name merges_at_rest
--- Approved pull requests that nothing brings on, though they wait neither for people nor for their turn.
+-- :name ci_at_rest
+-- Pull requests at whose head CI has given no result.
 SELECT stream, version, NULL::int AS fence, $1::float8 AS minutes
-FROM issues i
-WHERE merging AND updated_at < now() - make_interval(secs => 60 * $1::float8)
+FROM in_work JOIN issues USING (stream)
+WHERE status = 'in_review' AND holder IS NULL AND data->'pull_request'->>'checks' = 'unknown'
+  AND updated_at < now() - make_interval(secs => 60 * $1::float8)
+
+-- :name merges_at_rest
+-- Approved pull requests that nothing brings on, though they wait neither for people nor for their turn, and are not in
+-- GitHub's own queue. While CI is at work they are given its time ($2).
+SELECT stream, version, NULL::int AS fence, given.minutes
+FROM issues i CROSS JOIN LATERAL (
+    SELECT CASE WHEN data->'pull_request'->>'checks' = 'unknown' OR (data->>'waits_for_ci')::boolean
+                THEN $2::float8 ELSE $1::float8 END AS minutes
+) AS given
+WHERE merging AND updated_at < now() - make_interval(secs => 60 * given.minutes)
   AND holder IS NULL AND data->>'merged' IS NULL AND NOT coalesce((data->>'waits_for_people')::boolean, false)
   AND NOT EXISTS (
       SELECT 1 FROM effects mine JOIN effects ahead ON ahead.lane = mine.lane AND ahead.id < mine.id
       WHERE mine.stream = i.stream AND mine.kind = 'merge' AND mine.state = 'waiting' AND ahead.state = 'waiting'
+  )
+  AND NOT EXISTS (
+      SELECT 1 FROM effects e WHERE e.stream = i.stream AND e.kind = 'merge' AND e.state = 'waiting' AND e.data ? 'queued'
   )
 
 -- :name forget_interrupts

@@ -17,10 +17,13 @@ _SPENDING: tuple[Status, ...] = ("queued", "blocked", "assigned", "in_progress",
 
 
 def same_failure(events: Sequence[e.Event], after: Issue, limits: Limits) -> list[e.Event]:
-    """The stop after `events`, where the same failure came too often on the issue that they leave as `after`."""
+    """The stop after `events`, where the same failure came too often on the issue that they leave as `after`.
+
+    CI that fails is not counted here: its repairs have a cap of their own, whichever checks it is.
+    """
     if after.status in ("escalated", "done", "cancelled"):
         return []
-    for name in filter(None, map(failure_class, events)):
+    for name in filter(None, (failure_class(event) for event in events if not isinstance(event, e.CiFailed))):
         count = after.failures.get(name, 0)
         if count >= limits.same_failure:
             cause = f"The same failure came {count} times: {name}."
@@ -38,12 +41,15 @@ def overspent(issue: Issue, spend: c.RecordSpend, limits: Limits) -> list[e.Even
 
 def stood_still(issue: Issue, still: c.NoticeStandstill) -> list[e.Event]:
     """The stop where nobody holds an issue and nothing brings it on."""
-    if issue.holder is not None:
+    pull = issue.pull_request
+    if issue.holder is not None or pull is None or issue.merged is not None or issue.waits_for_people:
         return []
     match issue.status:
+        case "in_review" | "ready_to_merge" | "merging" if issue.waits_for_ci or pull.checks == "unknown":
+            cause = f"CI gave no result at {pull.head[:7]} for {still.minutes:g} minutes; without CI nothing merges."
         case "in_review":
             cause = f"No reviewer took it for {still.minutes:g} minutes."
-        case "ready_to_merge" | "merging" if issue.merged is None and not issue.waits_for_people:
+        case "ready_to_merge" | "merging":
             cause = f"It is approved, but was not merged for {still.minutes:g} minutes."
         case _:
             return []

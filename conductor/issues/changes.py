@@ -19,7 +19,7 @@ GITHUB = "github"  # who is named where nobody decided but GitHub showed it
 _SLUG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 _NO_HUMAN_GATE: Changes = {"human_gate": [], "human_evidence": []}
-_NOT_WAITING: Changes = {"waiting_for": [], "waits_for_people": False}
+_NOT_WAITING: Changes = {"waiting_for": [], "waits_for_people": False, "waits_for_ci": False}
 # A new head answers what was asked for, and work that moved on has no strikes.
 _NO_STRIKES: Changes = {"strikes": 0, "struck": [], "evidence": ""}
 _NEW_HEAD: Changes = {"rework": None, "feedback": "", "comments": [], **_NOT_WAITING, **_NO_STRIKES}
@@ -272,7 +272,8 @@ def _waiting(issue: Issue, event: e.MergeGateWaiting) -> Changes:
     pull = issue.pull_request
     if pull and event.refused:
         pull = msgspec.structs.replace(pull, refusals=pull.refusals + 1)
-    return {"waiting_for": event.reasons, "waits_for_people": event.people, "pull_request": pull}
+    waits: Changes = {"waiting_for": event.reasons, "waits_for_people": event.people, "waits_for_ci": event.ci}
+    return {**waits, "pull_request": pull}
 
 
 def _waits_no_more(*_: object) -> Changes:

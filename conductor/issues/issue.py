@@ -85,6 +85,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         human_approved: Digests of everything that a person has let through.
         carried: Heads from before, since which the rig only merged the base into the branch.
         waits_for_people: Whether what the gate waits for is a person's to give.
+        waits_for_ci: Whether the gate waits for a check to report or to end.
         failures: How often each class of failure happened; only a person's decision starts the count anew.
         brake: What stopped the rig here, while a person is asked.
         parked: Whoever had to leave the work for something more urgent; it goes on with it first.
@@ -133,6 +134,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     human_approved: list[str] = []
     carried: list[str] = []
     waits_for_people: bool = False
+    waits_for_ci: bool = False
     escalation: str = ""
     brake: str = ""
     failures: dict[str, int] = {}

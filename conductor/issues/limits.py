@@ -12,13 +12,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         strikes: Failed attempts at one piece of work before a person is asked.
         reviews: Rounds of review without an approval.
         ci_failures: Repairs of red CI.
-        same_failure: Failures of one class on an issue.
+        same_failure: Failures of one class on an issue, but for red CI.
         repository_failures: Failures of one class across a repository's issues within an hour; it is paused then.
         usd: US dollars spent on an issue without a new commit or green check.
         usd_per_issue, turns_per_issue: What all agents together may spend on an issue, in money and model calls.
         usd_per_day, turns_per_day: What the whole rig may spend in a day (UTC).
         open_issues: Issues of a repository that may be in work at once.
         progress_minutes, review_minutes, merge_minutes: How long work, a review and a merge may stand still.
+        ci_minutes: How long CI may go without a result.
     """
 
     strikes: int = 2
@@ -35,3 +36,4 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     progress_minutes: float = 30
     review_minutes: float = 20
     merge_minutes: float = 15
+    ci_minutes: float = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from conductor import events as e
+from conductor.comments import STATUS_CONTEXT
 from conductor.issues.evolve import fold
 from conductor.issues.issue import Issue
 from conductor.merge.gate import Human, Merge, Refuse, Wait, decided_on_github, gate
@@ -38,9 +39,16 @@ def _judge(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
             return [asked]
         case Wait(head=head, reasons=reasons, people=people) | Refuse(head=head, reasons=reasons, people=people):
             known = reasons == issue.waiting_for
-            return [] if known else [e.MergeGateWaiting(head=head, reasons=reasons, people=people)]
+            waiting = e.MergeGateWaiting(head=head, reasons=reasons, people=people, ci=not _is_tested(pull))
+            return [] if known else [waiting]
         case _:
             assert_never(verdict)
+
+
+def _is_tested(pull: Snapshot) -> bool:
+    """Whether nothing is left for CI to say; the gate's own status is none of CI's."""
+    said = {check.name for check in pull.checks} | {STATUS_CONTEXT}
+    return pull.checks_state in ("success", "failure") and said.issuperset(pull.required_checks)
 
 
 def _out_of_train(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]:
@@ -48,7 +56,8 @@ def _out_of_train(issue: Issue, pull: Snapshot, policy: Policy) -> list[e.Event]
     verdict = gate(issue, pull, policy)
     if isinstance(verdict, Merge) or isinstance(gate(issue, settled(pull), policy), Merge):
         return []
-    return [e.MergeGateWaiting(head=verdict.head, reasons=verdict.reasons, people=verdict.people)]
+    tested = _is_tested(pull)
+    return [e.MergeGateWaiting(head=verdict.head, reasons=verdict.reasons, people=verdict.people, ci=not tested)]
 
 
 def _decided(issue: Issue, pull: Snapshot, _policy: Policy) -> list[e.Event]:

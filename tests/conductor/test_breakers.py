@@ -68,14 +68,14 @@ class TestTheSameFailure:
         assert (issue.status, issue.brake, issue.holder) == ("escalated", "same_failure", None)
         assert issue.escalation == "The same failure came 3 times: tests_failed."
 
-    def test_of_the_same_checks_counts_whatever_their_order(self) -> None:
+    def test_of_ci_is_repaired_as_often_as_any_other_of_ci(self) -> None:
         issue = h.in_review()
-        for n in range(LIMITS.same_failure):
-            names = ["a", "b"] if n % 2 else ["b", "a"]
-            issue = do(issue, red(issue, checks=[Check(name=name, state="failure") for name in names]))
-            if n < LIMITS.same_failure - 1:
-                issue = do(issue, running(issue, head_sha=f"{n}" * 40))
-        assert (issue.status, issue.brake) == ("escalated", "same_failure")
+        for n in range(LIMITS.ci_failures):
+            issue = do(issue, red(issue))
+            assert issue.status == "changes_requested"
+            issue = do(issue, running(issue, head_sha=f"{n}" * 40))
+        issue = do(issue, red(issue))
+        assert (issue.status, issue.brake, issue.escalation) == ("escalated", "ci_failures", "CI failed 4 times.")
 
     def test_on_an_issue_that_is_escalated_already_is_no_second_question(self) -> None:
         issue = do(h.in_review(), c.RecordEffectFailed("comment", "no"))
@@ -189,11 +189,11 @@ def disputed_often(issue: Issue) -> Issue:
     return issue
 
 
-def red_alike(issue: Issue) -> Issue:
-    for n in range(LIMITS.same_failure):
-        issue = do(issue, running(issue, head_sha=f"{n + 5}" * 40)) if issue.rework else issue
-        issue = do(issue, red(issue))
-    return issue
+def stuck_alike(issue: Issue) -> Issue:
+    for n in range(1, LIMITS.same_failure):
+        issue = pushed(stuck(issue if issue.holder else do(issue, h.assign())), n)
+        issue = do(issue, red(issue, checks=[Check(name=f"test-{n}", state="failure")]))
+    return stuck(do(issue, h.assign()))
 
 
 def to_review(issue: Issue) -> Issue:
@@ -211,7 +211,9 @@ BRAKES = {
     ),
     "ci_failures": Brake(lambda: red_often(h.in_review()), red, red_often),
     "reviews": Brake(lambda: disputed_often(h.in_review()), look, disputed_often),
-    "same_failure": Brake(lambda: red_alike(h.in_review()), red, red_alike),
+    "same_failure": Brake(
+        lambda: stuck_alike(h.working()), lambda i: c.ExpireLease(i.fence, started=True), stuck_alike
+    ),
     "spend": Brake(
         lambda: do(h.working(), c.RecordSpend(2.5)),
         lambda i: c.RecordSpend(0),

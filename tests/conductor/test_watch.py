@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from conductor.dispatch.watch import Watch
 from conductor.handler import handle, record
 from conductor.issues import commands as c
 from conductor.issues.issue import Issue
+from conductor.issues.words import waits_for
+from conductor.merge.snapshot import Check
 from conductor.store.writer import Store
 from servers.kit.clock import ManualClock
 from servers.kit.database import Pool
@@ -51,10 +54,13 @@ class Scene:
         issue = await self.tell(await self.approve(), h.assign(agent))
         return await self.tell(issue, c.StartWork(**h.held(issue)))
 
-    async def in_review(self) -> Issue:
+    async def pushed(self) -> Issue:
         issue = await self.working()
         issue = await self.tell(issue, c.ReportPullRequest(**h.held(issue), number=issue.number + 500, head=HEAD))
-        issue = await self.tell(issue, c.Complete(**h.held(issue)))
+        return await self.tell(issue, c.Complete(**h.held(issue)))
+
+    async def in_review(self) -> Issue:
+        issue = await self.pushed()
         return await self.tell(issue, h.look(issue))
 
     async def ready(self, **changes: Any) -> Issue:
@@ -132,6 +138,25 @@ class TestAReviewThatNobodyTakes:
         assert (await scene.looked(issue)).status == "escalated"
 
 
+class TestCIThatNeverReports:
+    async def test_asks_a_person_and_says_that_nothing_merges_without_it(self, scene: Scene) -> None:
+        issue = await scene.pushed()
+        issue = await scene.tell(issue, h.look(issue, checks=[], checks_state="none"))
+        assert waits_for(issue) == [f"CI has not finished at {HEAD[:7]} yet; without CI nothing merges."]
+        await scene.pool.execute(REST, 59)
+        assert (await scene.looked(issue)).status == "in_review"
+        await scene.pool.execute(REST, 61)
+        issue = await scene.looked(issue)
+        assert (issue.status, issue.brake) == ("escalated", "no_progress")
+        assert issue.escalation == f"CI gave no result at {HEAD[:7]} for 60 minutes; without CI nothing merges."
+
+    async def test_may_report_while_the_author_is_still_at_it(self, scene: Scene) -> None:
+        issue = await scene.working()
+        issue = await scene.tell(issue, c.ReportPullRequest(**h.held(issue), number=issue.number + 500, head=HEAD))
+        await scene.pool.execute(REST, 61)
+        assert (await scene.looked(issue)).status == "in_review"
+
+
 class TestAMergeThatDoesNotCome:
     async def test_asks_a_person_with_what_it_waited_for(self, scene: Scene) -> None:
         issue = await scene.ready(mergeable="unknown")
@@ -139,6 +164,25 @@ class TestAMergeThatDoesNotCome:
         issue = await scene.looked(issue)
         assert (issue.status, issue.brake) == ("escalated", "no_progress")
         assert issue.escalation == "It is approved, but was not merged for 15 minutes."
+
+    async def test_has_the_time_that_ci_needs(self, scene: Scene) -> None:
+        running: dict[str, Any] = {"checks": [Check(name="test", state="pending")], "checks_state": "pending"}
+        late: dict[str, Any] = {"required_checks": ["e2e"]}
+        updated = await scene.ready()
+        updated = await scene.tell(updated, replace(h.look(updated, head_sha=NEXT_HEAD, **running), carried=True))
+        issues = [updated, await scene.ready(**running), await scene.ready(**late)]
+        await scene.pool.execute(REST, 59)
+        assert [(await scene.looked(one)).status for one in issues] == ["merging", "ready_to_merge", "ready_to_merge"]
+        await scene.pool.execute(REST, 61)
+        assert [(await scene.looked(one)).status for one in issues] == ["escalated"] * 3
+        words = f"CI gave no result at {NEXT_HEAD[:7]} for 60 minutes; without CI nothing merges."
+        assert (await scene.now(updated)).escalation == words
+
+    async def test_may_take_as_long_as_githubs_own_queue_does(self, scene: Scene) -> None:
+        issue = await scene.ready()
+        await scene.pool.execute("UPDATE effects SET data = data || '{\"queued\": \"d\"}' WHERE kind = 'merge'")
+        await scene.pool.execute(REST, 999)
+        assert (await scene.looked(issue)).status == "merging"
 
     async def test_may_wait_for_people_as_long_as_they_take(self, scene: Scene) -> None:
         issue = await scene.ready(labels=["do-not-merge"])
