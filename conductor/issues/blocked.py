@@ -1,10 +1,18 @@
-"""Why a blocked issue waits, in sentences for people: pure."""
+"""Why a blocked issue waits, as an event and in sentences for people: pure."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
+
+from conductor.events import IssueBlocked
 from conductor.issues.issue import READY_LABEL, Blocked
+
+
+def event_of(blocked: Blocked) -> IssueBlocked:
+    """The event that says it."""
+    return IssueBlocked(**msgspec.structs.asdict(blocked))
 
 
 def words(blocked: Blocked) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conductor import events as e
 from conductor.issues import commands as c
+from conductor.issues.blocked import event_of
 from conductor.issues.evolve import fold
 from conductor.issues.issue import READY_LABEL, Issue
 from conductor.issues.lifecycle import TERMINAL
@@ -35,11 +36,16 @@ def by_person(
 
 
 def try_again(issue: Issue, decided: e.EscalationDecided) -> list[e.Event]:
-    """Work goes on; a pull request of which nothing was asked is looked at and judged anew."""
+    """Work goes on; a pull request of which nothing was asked is looked at and judged anew.
+
+    What the issue waited for is waited for still: the next look finds out whether it has happened.
+    """
     if issue.merged:
         raise Conflict(f"{issue.key} is merged. Run its deployment again on GitHub, or cancel it to end the wait.")
     after = fold([decided], issue)
     pull = after.pull_request
+    if issue.blocked and pull is None:
+        return [decided, event_of(issue.blocked)]
     judged = pull is not None and after.rework is None
     return [decided, e.PrUpdated(number=pull.number, head=pull.head)] if pull and judged else [decided]
 

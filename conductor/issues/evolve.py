@@ -42,6 +42,6 @@ def _changes(issue: Issue, event: Event) -> Changes:
     changes.setdefault("status", status)
     if kind in FAILURES and (name := failure_class(event)):
         changes["failures"] = issue.failures | {name: issue.failures.get(name, 0) + 1}
-    if issue.blocked is not None and status != "blocked":
+    if issue.blocked is not None and status not in ("blocked", "escalated"):  # a person's answer ends no dependency
         changes["blocked"] = None
     return changes

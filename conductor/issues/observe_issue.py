@@ -7,6 +7,7 @@ from typing import Any
 from conductor import events as e
 from conductor.comments import UNLABELLED, unreadable
 from conductor.issues import commands as c
+from conductor.issues.blocked import event_of
 from conductor.issues.by_person import try_again
 from conductor.issues.changes import GITHUB
 from conductor.issues.evolve import fold
@@ -72,7 +73,7 @@ def _held(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
             left = e.IssueUnassigned(
                 agent=issue.holder.agent, fence=issue.holder.fence, reason="superseded", note=note
             )
-            return [left, _event(_by_rival(seen.rival))]
+            return [left, event_of(_by_rival(seen.rival))]
         case _:
             return []
 
@@ -81,13 +82,13 @@ def _waiting(issue: Issue, seen: c.ObserveIssue) -> list[e.Event]:
     edited = _edits(issue, seen)
     if seen.sub_issues and all(one.state == "closed" for one in seen.sub_issues):
         parts = [one.key for one in seen.sub_issues]
-        over = _event(Blocked(why="sub_issues", by=parts))
+        over = event_of(Blocked(why="sub_issues", by=parts))
         return [*([] if issue.blocked else [over]), e.IssueDone(parts=parts)]
     block = _block(issue, seen)
     if block is None and issue.blocked:
         return [e.IssueUnblocked(**edited)]
     events: list[e.Event] = [e.IssueEdited(**edited)] if edited else []
-    return [*events, _event(block)] if block and block != issue.blocked else events
+    return [*events, event_of(block)] if block and block != issue.blocked else events
 
 
 def _edits(issue: Issue, seen: c.ObserveIssue) -> dict[str, Any]:
@@ -129,17 +130,6 @@ def _questions(issue: Issue, seen: c.ObserveIssue) -> Blocked | None:
         same = (seen.title, seen.body) == (issue.title, issue.body)
         return asked if seen.questions or (asked.asked_by and same) else None
     return Blocked(why="questions", questions=seen.questions) if seen.questions else None
-
-
-def _event(block: Blocked) -> e.IssueBlocked:
-    return e.IssueBlocked(
-        by=block.by,
-        why=block.why,
-        missing=block.missing,
-        author=block.author,
-        questions=block.questions,
-        asked_by=block.asked_by,
-    )
 
 
 def _approval(seen: c.ObserveIssue, by: str) -> e.IssueApproved:

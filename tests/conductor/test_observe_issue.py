@@ -72,6 +72,15 @@ class TestWhatHoldsAnIssue:
     def test_does_not_stop_work_that_began(self, name: str, at: str) -> None:
         assert types(h.EVERY[at], seen(**HOLDS[name][0])) == []
 
+    @pytest.mark.parametrize("name", HOLDS)
+    def test_outlasts_an_escalation_and_its_answer(self, name: str) -> None:
+        held_up = do(h.queued(), seen(**HOLDS[name][0]))
+        stopped = do(held_up, c.RecordEffectFailed("comment", "The conversation is locked."))
+        issue = do(stopped, c.DecideGate(True, "Go on.", "ada"))
+        assert (issue.status, issue.blocked, offer(issue)) == ("blocked", held_up.blocked, None)
+        assert do(stopped, c.Approve("ada")).status == "blocked"
+        assert offer(do(issue, seen()))
+
     def test_is_said_by_its_strongest_reason_and_the_next_one_follows(self) -> None:
         order = ["a circle", "a question", "a sub-issue", "a dependency", "a pull request"]
         for n, name in enumerate(order):
