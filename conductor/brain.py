@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conductor import views
+from conductor.around import Rules
 from conductor.store.writer import connection_of
 from servers.kit.database import Pool, load_queries
 
@@ -14,12 +15,12 @@ DAYS = 30
 LONGEST = 12_000
 
 
-async def compile_brain(pool: Pool, repository: str | None = None) -> str:
+async def compile_brain(pool: Pool, rules: Rules, repository: str | None = None) -> str:
     """The state as Markdown, of one repository or all, at most 12,000 characters; what is left out is said.
 
     Titles are other people's words: whoever shows this to a model fences it.
     """
-    issues = [one for one in await views.list_issues(pool, repository, limit=500) if one.state not in ENDED]
+    issues = [one for one in await views.list_issues(pool, rules, repository, limit=500) if one.state not in ENDED]
     async with connection_of(pool) as connection:
         pauses = await connection.fetch(SQL["pauses"])
         merged = await connection.fetch(SQL["merged"], repository, MOST)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 
+from conductor.around import Rules
 from conductor.dispatch.claims import Dispatch
 from conductor.dispatch.pauses import Pauses
 from conductor.dispatch.purse import Purse
@@ -55,6 +56,10 @@ class Desk:
     key: SigningKey | None
     token_lifetime: timedelta
     vitals: Vitals
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.catalogue, self.store.limits.open_issues)
 
 
 async def _desk(ctx: Context[Any, Any]) -> Desk:

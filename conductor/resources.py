@@ -35,13 +35,13 @@ async def issue(owner: str, repo: str, number: str, ctx: Context[Any, Any]) -> d
     """One issue with its timeline."""
     desk: Desk = state_of(ctx)
     stream = await desk.dispatch.stream_of(f"{owner}/{repo}#{number}")
-    return (await views.get_issue(desk.pool, stream)).model_dump(mode="json")
+    return (await views.get_issue(desk.pool, desk.rules, stream)).model_dump(mode="json")
 
 
 async def brain(ctx: Context[Any, Any], repository: str = "") -> str:
     """What is in work, what waits for people, what was done lately; of one repository or all."""
     desk: Desk = state_of(ctx)
-    return await compile_brain(desk.pool, repository or None)
+    return await compile_brain(desk.pool, desk.rules, repository or None)
 
 
 def pick_up_an_issue() -> str:

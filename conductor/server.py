@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from conductor import chores, logbook, messages, people, presence, runs, spending, transcripts, views
 from conductor.answers import CheckAnswer, ClaimAnswer, Explanation, HeartbeatAnswer, Progress, assignment, chore
+from conductor.around import around
 from conductor.brain import compile_brain
 from conductor.desk import Desk, DeskDep
 from conductor.dispatch.chores import Held, is_chore
@@ -17,8 +18,6 @@ from conductor.dispatch.claims import kinds_for
 from conductor.events import Comment, Kind
 from conductor.handler import do_once
 from conductor.issues import commands as c
-from conductor.issues.words import waits_for
-from conductor.merge.places import places_of
 from conductor.report import ReportType, report
 from conductor.spending import ProviderName
 from conductor.store.writer import ASSIGNMENTS
@@ -237,13 +236,13 @@ async def list_issues(
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> list[views.IssueView]:
     """The issues that the rig knows, newest change first, with state, holder and what each waits for."""
-    return await views.list_issues(desk.pool, repository, state, limit)
+    return await views.list_issues(desk.pool, desk.rules, repository, state, limit)
 
 
 @tools.tool(READ, at_hand=True)
 async def get_issue(desk: DeskDep, issue: IssueArg) -> views.IssueDetail:
     """One issue with its whole timeline."""
-    return await views.get_issue(desk.pool, await desk.dispatch.stream_of(issue))
+    return await views.get_issue(desk.pool, desk.rules, await desk.dispatch.stream_of(issue))
 
 
 @tools.tool(READ, listed=False)
@@ -261,9 +260,7 @@ async def explain_issue(desk: DeskDep, issue: IssueArg) -> Explanation:
     """Why an issue is not merged yet, in the same words as the commit status and the page."""
     stream = await desk.dispatch.stream_of(issue)
     _, state = await desk.store.load(stream)
-    place = (await places_of(desk.pool, [stream])).get(stream)
-    reasons = waits_for(state, place) + await views.paused(desk.pool, state)
-    reasons += await views.crowded(desk.pool, state, desk.store.limits.open_issues)
+    reasons = (await around(desk.pool, [state], desk.rules)).waits_for(state)
     text = f"{state.key} is {state.status.replace('_', ' ')}. " + " ".join(reasons)
     return Explanation(issue=state.key, state=state.status, waits_for=reasons, text=text.strip())
 
@@ -291,7 +288,7 @@ async def get_brain(
     desk: DeskDep, repository: Annotated[str | None, Field(description="owner/repo; default: all")] = None
 ) -> str:
     """The state that every run starts from, as Markdown: pauses, what waits for people, work, merges, scores."""
-    return await compile_brain(desk.pool, repository)
+    return await compile_brain(desk.pool, desk.rules, repository)
 
 
 @tools.tool(WRITE, (*AGENTS, "ops"))

@@ -9,11 +9,8 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from conductor.comments import pause_words
-from conductor.issues.issue import Issue, offer
-from conductor.issues.words import waits_for
-from conductor.merge.places import places_of
-from conductor.merge.train import Place
+from conductor.around import Around, Rules, around
+from conductor.issues.issue import Issue
 from conductor.store.writer import connection_of
 from servers.kit.database import Pool, load_queries
 from servers.kit.errors import NotFound
@@ -82,20 +79,17 @@ class QualityView(BaseModel):
 
 
 async def list_issues(
-    pool: Pool, repository: str | None = None, state: str | None = None, limit: int = 100
+    pool: Pool, rules: Rules, repository: str | None = None, state: str | None = None, limit: int = 100
 ) -> list[IssueView]:
     """Issues, newest change first."""
     async with connection_of(pool) as connection:
         rows = await connection.fetch(SQL["issues"], repository, state, limit)
     issues = [msgspec.convert(row["data"], Issue) for row in rows]
-    places = await places_of(pool, [issue.stream for issue in issues if issue.status == "merging"])
-    return [
-        IssueView.model_validate(_glance(row, issue, places.get(issue.stream)))
-        for row, issue in zip(rows, issues, strict=True)
-    ]
+    near = await around(pool, issues, rules)
+    return [IssueView.model_validate(_glance(row, issue, near)) for row, issue in zip(rows, issues, strict=True)]
 
 
-async def get_issue(pool: Pool, stream: str) -> IssueDetail:
+async def get_issue(pool: Pool, rules: Rules, stream: str) -> IssueDetail:
     """One issue with its timeline."""
     async with connection_of(pool) as connection:
         row = await connection.fetchrow(SQL["issue"], stream)
@@ -105,8 +99,8 @@ async def get_issue(pool: Pool, stream: str) -> IssueDetail:
         events = await connection.fetch(SQL["timeline"], stream, issue.repository, issue.number)
     timeline = [_event(event) for event in events]
     more = {"body": issue.body, "branch": issue.branch, "reviews": issue.reviews, "timeline": timeline}
-    place = (await places_of(pool, [stream])).get(stream)
-    return IssueDetail.model_validate(_glance(row, issue, place) | more)
+    near = await around(pool, [issue], rules)
+    return IssueDetail.model_validate(_glance(row, issue, near) | more)
 
 
 async def events_after(pool: Pool, position: int, limit: int = 500) -> list[EventView]:
@@ -139,25 +133,7 @@ async def get_quality(pool: Pool, days: int) -> list[QualityView]:
     return list(found.values())
 
 
-async def paused(pool: Pool, issue: Issue) -> list[str]:
-    """What is paused of that which `issue` needs, as sentences: the rig, its repository, agents that could go on."""
-    holder = issue.holder.agent if issue.holder else ""
-    async with connection_of(pool) as connection:
-        rows = await connection.fetch(SQL["pauses"], issue.repository, holder, offer(issue) is not None)
-    return [pause_words(row["scope"], row["by"], row["reason"], row["until"]) for row in rows]
-
-
-async def crowded(pool: Pool, issue: Issue, limit: int) -> list[str]:
-    """That the repository of new work, critical or not, has `limit` issues in work already, as a sentence."""
-    work = offer(issue)
-    if work is None or work.kind != "implement":
-        return []
-    async with connection_of(pool) as connection:
-        busy = await connection.fetchval(SQL["in_work"], issue.repository_id)
-    return [f"{issue.repository} has {busy} issues in work, its limit."] if busy >= limit else []
-
-
-def _glance(row: Any, issue: Issue, place: Place | None) -> dict[str, Any]:
+def _glance(row: Any, issue: Issue, near: Around) -> dict[str, Any]:
     return {
         "issue": issue.key,
         "title": issue.title,
@@ -166,7 +142,7 @@ def _glance(row: Any, issue: Issue, place: Place | None) -> dict[str, Any]:
         "url": issue.url,
         "holder": issue.holder.agent if issue.holder else None,
         "step": row["step"],
-        "waits_for": waits_for(issue, place),
+        "waits_for": near.waits_for(issue),
         "pull_request": issue.pull_request.number if issue.pull_request else None,
         "head": issue.pull_request.head if issue.pull_request else None,
         "attempt": issue.attempt,

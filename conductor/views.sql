@@ -47,14 +47,3 @@ SELECT data->>'author' AS agent, score.key AS criterion, avg(score.value::float8
 FROM events CROSS JOIN LATERAL jsonb_each_text(data->'scores') AS score
 WHERE type = 'WORK_JUDGED' AND recorded_at > now() - make_interval(days => $1)
 GROUP BY 1, 2 ORDER BY 1, 2
-
--- :name pauses
--- What is paused of that which an issue needs: with an offer ($3), any agent may be who would take it.
-SELECT scope, by, reason, until FROM pauses
-WHERE scope IN ('rig', 'budget', lower($1), 'agent:' || lower($2), 'budget:' || lower($2))
-   OR ($3 AND split_part(scope, ':', 1) IN ('agent', 'budget', 'provider'))
-ORDER BY since
-
--- :name in_work
--- How many issues of a repository are in work.
-SELECT count(*)::int FROM in_work WHERE repository_id = $1

@@ -16,7 +16,7 @@ from conductor.logbook import LogLine, newest
 from conductor.messages import recent
 from conductor.presence import read_agents, read_pauses
 from conductor.runs import runs_of
-from conductor.views import EventView, events_after, list_issues
+from conductor.views import EventView, Rules, events_after, list_issues
 from dashboard.access import Access, refusal
 from dashboard.feed import EVENTS, LOG, Feed, T
 from dashboard.messages import SHOWN
@@ -54,6 +54,8 @@ class Source(Protocol):
     def wake(self) -> Wake: ...
     @property
     def catalogue(self) -> Mapping[str, Character]: ...
+    @property
+    def rules(self) -> Rules: ...
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Dashboard:
 
 async def _work(source: Source) -> Shown:
     return Shown(
-        issues=await list_issues(source.pool),
+        issues=await list_issues(source.pool, source.rules),
         messages=await recent(source.pool, SHOWN),
         pauses=await read_pauses(source.pool),
         agents=await read_agents(source.pool, source.catalogue, SystemClock()),

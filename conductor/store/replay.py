@@ -17,7 +17,7 @@ from conductor.store.records import encode, issue_row, offer_row
 from conductor.store.writer import SQL as STORE_SQL
 from servers.kit.database import Connection, Pool, load_queries
 
-PROJECTION = 3  # raise it when `evolve` or the projection's columns change their meaning
+PROJECTION = 4  # raise it when `evolve` or the projection's columns change their meaning
 SQL = load_queries(Path(__file__).with_name("replay.sql"))
 PAGE = 100  # issues
 

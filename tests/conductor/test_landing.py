@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conductor import views
+from conductor.around import Rules
 from conductor.comments import GATE_OPEN, waiting
 from conductor.effects.runner import Effects
 from conductor.github import GitHub
@@ -79,7 +80,7 @@ class Yard:
         return (await self.store.load(stream(number)))[1].status
 
     async def words(self, number: int) -> list[str]:
-        (view,) = [one for one in await views.list_issues(self.pool) if one.issue.endswith(f"#{number}")]
+        (view,) = [one for one in await views.list_issues(self.pool, Rules()) if one.issue.endswith(f"#{number}")]
         return view.waits_for
 
     def landed(self) -> list[int]:

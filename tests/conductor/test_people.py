@@ -156,6 +156,16 @@ async def test_a_pause_is_explained(rig: Rig, claimable: Claimable) -> None:
     assert "rig is paused by grace: Lunch." in (await ops.call("explain_issue", issue=issue))["text"]
 
 
+async def test_what_keeps_an_issue_waiting_is_said_alike_everywhere(rig: Rig, claimable: Claimable) -> None:
+    issue = await claimable()
+    ops, ada = await rig.caller("ops", "grace"), await rig.caller("person", "ada")
+    await ops.call("pause", scope="acme/tally", reason="Freeze.")
+    said = (await ada.call("explain_issue", issue=issue))["waits_for"]
+    assert said[1:] == ["acme/tally is paused by grace: Freeze."]
+    assert (await ada.call("get_issue", issue=issue))["waits_for"] == said
+    assert [one["waits_for"] for one in (await ada.call("list_issues"))["result"]] == [said]
+
+
 @pytest.mark.parametrize(("scope", "said"), [("acme/other", False), ("Acme/Tally", True), ("agent:dev-e", True)])
 async def test_only_a_pause_of_what_an_issue_needs_explains_it(
     rig: Rig, claimable: Claimable, pool: Pool, scope: str, said: bool

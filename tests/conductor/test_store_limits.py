@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conductor.around import Rules, around
 from conductor.events import RigPaused, RigResumed
 from conductor.handler import handle
 from conductor.issues import commands as c
@@ -25,7 +26,6 @@ from conductor.store.offers import SQL as OFFERS
 from conductor.store.records import Append, ClaimRequest
 from conductor.store.replay import differences
 from conductor.store.writer import Store
-from conductor.views import crowded
 from servers.kit.database import Connection, Pool, open_pool
 from servers.kit.wake import LocalWake, background
 from tests.conductor.samples import observed
@@ -110,9 +110,14 @@ async def test_critical_issues_wait_like_the_others(strict: Store) -> None:
 
 async def test_what_a_full_repository_makes_wait_says_so(strict: Store) -> None:
     *_, last = await queue(strict, 1, LIMIT + 1)
-    assert await crowded(strict.pool, last, LIMIT) == []
+    waits = f"It waits for somebody with the role dev for {last.stack} (implement)."
+    assert await said(strict, last) == [waits]
     await claim(strict, *(somebody() for _ in range(LIMIT)))
-    assert await crowded(strict.pool, last, LIMIT) == ["acme/tally-1 has 3 issues in work, its limit."]
+    assert await said(strict, last) == [waits, "acme/tally-1 has 3 issues in work, its limit."]
+
+
+async def said(store: Store, issue: Issue) -> list[str]:
+    return (await around(store.pool, [issue], Rules(open_issues=LIMIT))).waits_for(issue)
 
 
 async def test_a_person_may_take_an_issue_of_a_full_repository(strict: Store) -> None:

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from conductor.views import Rules
 from dashboard.access import Access
 from dashboard.app import Dashboard
 from rig.embedded.server import Served, bind
@@ -48,6 +49,7 @@ class Opened:
     pool: Pool
     wake: LocalWake
     catalogue: dict[str, Character] = field(default_factory=dict[str, Character])
+    rules: Rules = field(default_factory=Rules)
 
 
 Serve = Callable[..., Any]
