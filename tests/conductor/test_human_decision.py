@@ -13,11 +13,10 @@ from conductor.merge.snapshot import Change, Review
 from conductor.store.writer import Store
 from servers.kit.database import Pool
 from tests.conductor import histories as h
+from tests.conductor.effecting import told, work_off
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import HEAD
-from tests.conductor.test_effects import effects, github, reviewing, told, work_off
 
-__all__ = ["effects", "github", "reviewing"]
 LOGIN = Change(path="auth/login.py", patch="@@\n+x = 1", additions=1, blob="b1")
 SAYS = "A person has to approve: `auth/login.py` changes authentication or sessions (path `**/auth/`)."
 
