@@ -15,11 +15,7 @@ from conductor.merge.gate import Policy
 from conductor.merge.places import go_on
 from conductor.merge.train import MergeTrain
 from conductor.store.writer import Store
-from servers.kit.errors import NotFound, Unavailable
-
-
-class Unsettled(Unavailable):
-    """Everybody answers, but not yet what is needed; asked too often, it is given up."""
+from servers.kit.errors import NotFound, Unsettled
 
 
 @dataclass(frozen=True)

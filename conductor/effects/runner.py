@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from conductor.dispatch.chores import Chores
-from conductor.effects.hands import Hands, Unsettled
+from conductor.effects.hands import Hands
 from conductor.effects.kinds import HANDLERS
 from conductor.effects.lanes import LEASE_SECONDS, Due, Lanes, Later, LeaseLost
 from conductor.github import GitHub
@@ -16,7 +16,7 @@ from conductor.merge.gate import Policy
 from conductor.merge.train import MergeTrain
 from conductor.store.writer import EFFECTS, Store
 from conductor.text import storable
-from servers.kit.errors import RateLimited, Refused, RigError, Unavailable
+from servers.kit.errors import RateLimited, Refused, RigError, Unavailable, Unsettled
 from servers.kit.logs import get
 
 LIMIT_SECONDS = 120.0

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from conductor import comments
 from conductor.comments import STATUS_CONTEXT
-from conductor.effects.hands import Hands, Unsettled
+from conductor.effects.hands import Hands
 from conductor.effects.lanes import Due, Later
 from conductor.handler import handle
 from conductor.intake.look import look
@@ -16,7 +16,7 @@ from conductor.merge import train as t
 from conductor.merge.places import places_of
 from conductor.merge.rollout import plan_of
 from conductor.merge.snapshot import Snapshot
-from servers.kit.errors import Conflict, Refused
+from servers.kit.errors import Conflict, Refused, Unsettled
 
 BEHIND_SECONDS = 2.0
 

@@ -14,7 +14,8 @@
     │   └── Conflict           the world moved; read again, then decide
     └── Unavailable        trying again later may help
         ├── RateLimited
-        └── TimedOut
+        ├── TimedOut
+        └── Unsettled      everybody answers, but not yet what is needed
 
 On the wire (a tool's `is_error` text) an error is `code: sentence`; the code is the class in snake case.
 """
@@ -104,6 +105,10 @@ class RateLimited(Unavailable):
 
 class TimedOut(Unavailable):
     http_status = 504
+
+
+class Unsettled(Unavailable):
+    """Asked too often, it is given up."""
 
 
 def _tree(cls: type[RigError]) -> Iterator[type[RigError]]:

@@ -22,6 +22,7 @@ from tests.conductor.effecting import reviewing as reviewing
 from tests.conductor.memory_github import MemoryGitHub
 from tests.conductor.samples import REPOSITORY_ID, observed
 from tests.conductor.serving import Rig, serving
+from tests.conductor.yard import yard as yard
 
 ROOMY = Limits(open_issues=1000)  # how many issues of a repository may be in work has tests of its own
 _numbers = count(1)

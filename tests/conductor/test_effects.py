@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from conductor.effects.hands import Unsettled
 from conductor.effects.runner import MAX_ATTEMPTS, Effects
 from conductor.handler import handle
 from conductor.issues import commands as c
@@ -16,7 +15,7 @@ from conductor.merge.gate import Policy
 from conductor.merge.snapshot import Thread
 from conductor.store.writer import SQL, Store
 from servers.kit.database import Pool
-from servers.kit.errors import Conflict, Forbidden, Unavailable, from_wire
+from servers.kit.errors import Conflict, Forbidden, Unavailable, Unsettled, from_wire
 from servers.kit.wake import background
 from tests.conductor import histories as h
 from tests.conductor.effecting import STREAM, rows, soon, told, work_off

@@ -7,96 +7,20 @@ from typing import Any
 
 import pytest
 
-from conductor import views
-from conductor.around import Rules
 from conductor.comments import GATE_OPEN, waiting
-from conductor.effects.runner import Effects
-from conductor.github import GitHub
-from conductor.handler import handle
-from conductor.intake.pull_look import see_pull
-from conductor.intake.sight import Sights
-from conductor.intake.translate import GroupSeen, IssueSeen, PullSeen
+from conductor.intake.translate import IssueSeen
 from conductor.issues import commands as c
-from conductor.issues.issue import Issue
-from conductor.merge.gate import Policy
 from conductor.merge.places import places_of
 from conductor.merge.snapshot import Check, Review
-from conductor.merge.train import MAX_UPDATES, MergeTrain
+from conductor.merge.train import MAX_UPDATES
 from conductor.store.writer import Store
 from servers.kit.database import Pool
 from servers.kit.errors import Conflict, Forbidden, Unavailable
-from tests.conductor import histories as h
-from tests.conductor.memory_github import MemoryGitHub
-from tests.conductor.samples import REPOSITORY, REPOSITORY_ID, observed, pull_request
+from tests.conductor.samples import REPOSITORY
+from tests.conductor.yard import Yard, stream
 
 GREEN: dict[str, Any] = {"checks": [Check(name="test", state="success")], "checks_state": "success"}
 RED: dict[str, Any] = {"checks": [Check(name="test", state="failure")], "checks_state": "failure"}
-
-
-class Yard:
-    """Issues on their way into one base."""
-
-    def __init__(self, store: Store, pool: Pool, train: MergeTrain = "always") -> None:
-        self.store = store
-        self.pool = pool
-        self.github = MemoryGitHub()
-        self.effects = Effects(store, self.github, Policy(), train)
-        self.sights = Sights(store, self.github, Policy(), [REPOSITORY])
-
-    async def tell(self, number: int, *commands: c.Command) -> Issue:
-        for command in commands:
-            await handle(self.store, stream(number), command, "test")
-        return (await self.store.load(stream(number)))[1]
-
-    async def board(self, number: int, base: str = "main", **changes: Any) -> None:
-        """An issue whose pull request, of ten times its number, has just passed the gate."""
-        issue = await self.tell(number, observed(number, base=base), h.assign(boot=str(number)))
-        issue = await self.tell(number, c.StartWork(**h.held(issue)))
-        pull, head = number * 10, f"{number:x}" * 40
-        issue = await self.tell(number, c.ReportPullRequest(**h.held(issue), number=pull, head=head))
-        issue = await self.tell(number, c.Complete(**h.held(issue)))
-        self.github.show(pull_request(issue, number=pull, head_sha=head, **changes))
-        issue = await self.tell(number, await self._seen(issue), h.assign(h.REVIEWER, "review", str(number)))
-        issue = await self.tell(number, h.verdict(issue, head=head))
-        issue = await self.tell(number, await self._seen(issue))
-        assert issue.status == "merging", issue.waiting_for
-        await self.pool.execute("DELETE FROM effects WHERE kind NOT IN ('merge', 'tell_place')")
-
-    async def _seen(self, issue: Issue) -> c.ObservePullRequest:
-        github: GitHub = self.github
-        return await see_pull(github, issue, REPOSITORY, issue.number * 10, Policy())
-
-    async def changed(self, number: int, **changes: Any) -> None:
-        """GitHub shows something else, and says so."""
-        self.github.show(self.github.pulls[number * 10], **changes)
-        await self.sights.follow(PullSeen(REPOSITORY, number * 10))
-
-    async def work(self) -> None:
-        """Do what is due; nothing here waits for time to pass."""
-        while await self.effects.work():
-            pass
-
-    async def status(self, number: int) -> str:
-        return (await self.store.load(stream(number)))[1].status
-
-    async def words(self, number: int) -> list[str]:
-        (view,) = [one for one in await views.list_issues(self.pool, Rules()) if one.issue.endswith(f"#{number}")]
-        return view.waits_for
-
-    def landed(self) -> list[int]:
-        return [number // 10 for what, number in self.github.done if what == "merge"]
-
-    def said(self) -> list[tuple[str, str]]:
-        return [words for what, words in self.github.done if what == "set_status"]
-
-
-def stream(number: int) -> str:
-    return f"issue-{REPOSITORY_ID}-{number}"
-
-
-@pytest.fixture
-def yard(store: Store, pool: Pool) -> Yard:
-    return Yard(store, pool)
 
 
 async def test_they_land_in_the_order_in_which_they_came(yard: Yard) -> None:
@@ -315,79 +239,3 @@ async def test_a_refusal_that_the_moved_base_explains_is_no_refusal(yard: Yard) 
     await yard.changed(1, **GREEN)
     await yard.work()
     assert yard.landed() == [1]
-
-
-class TestQueue:
-    """A base that lands pull requests through GitHub's own queue."""
-
-    async def test_what_is_queued_is_not_merged_by_the_rig(self, yard: Yard) -> None:
-        await yard.board(1, behind=True, merge_queue=True)
-        await yard.board(2, merge_queue=True)
-        await yard.work()
-        assert [one for one in yard.github.done if one[0] != "set_status"] == [("enqueue", 10)]
-        assert await yard.words(1) == ["It is in GitHub's merge queue for main."]
-        await yard.changed(1, state="merged", merged_sha="c" * 40, in_merge_queue=False)
-        await yard.work()
-        assert (await yard.status(1), yard.landed()) == ("done", [])
-        assert ("enqueue", 20) in yard.github.done
-
-    async def test_what_github_puts_out_waits_with_the_reason(self, yard: Yard) -> None:
-        await yard.board(1, merge_queue=True)
-        await yard.board(2, merge_queue=True)
-        await yard.work()
-        await yard.changed(1, in_merge_queue=False)
-        await yard.work()
-        words = "GitHub's merge queue for main has put it out; the pull request's page says why."
-        assert (await yard.status(1), await yard.words(1)) == ("ready_to_merge", [words])
-        assert ("enqueue", 20) in yard.github.done
-
-    async def test_a_lost_answer_of_the_queue_is_looked_up(self, yard: Yard) -> None:
-        yard.github.lost["enqueue"] = [Unavailable("GitHub is away.")]
-        await yard.board(1, merge_queue=True)
-        await yard.work()
-        await yard.pool.execute("UPDATE lanes SET due_at = now()")
-        await yard.work()
-        assert yard.github.calls["enqueue"] == 1
-
-    @pytest.mark.parametrize(
-        "stop",
-        [
-            {"labels": ["do-not-merge"]},
-            {"checks": [Check(name="test", state="failure")], "checks_state": "failure"},
-            {"reviews": [Review(author="ada", state="changes_requested", head_sha="1" * 40, body="No.")]},
-            c.Cancel("No.", "ada"),
-            c.NoticeStandstill(15),
-        ],
-        ids=["held", "red", "an objection", "cancelled", "escalated"],
-    )
-    async def test_whatever_stops_the_merge_takes_it_out_of_the_queue(
-        self, yard: Yard, stop: dict[str, Any] | c.Command
-    ) -> None:
-        await yard.board(1, merge_queue=True)
-        await yard.board(2, merge_queue=True)
-        await yard.work()
-        await (yard.changed(1, **stop) if isinstance(stop, dict) else yard.tell(1, stop))
-        yard.github.lost["dequeue"] = [Unavailable("GitHub is away.")]
-        for _ in range(2):
-            await yard.work()
-            await yard.pool.execute("UPDATE lanes SET due_at = now()")
-        assert [number for what, number in yard.github.done if what == "dequeue"] == [10]
-        assert (yard.github.pulls[10].in_merge_queue, yard.github.pulls[20].in_merge_queue) == (False, True)
-
-    async def test_the_gate_is_said_to_be_open_on_what_the_queue_tests_while_it_is(self, yard: Yard) -> None:
-        await yard.board(1, merge_queue=True)
-        await yard.work()
-        assert await yard.sights.follow(GroupSeen(REPOSITORY, 10, "d" * 40)) is None
-        assert yard.github.statuses["d" * 40] == "success"
-        await yard.changed(1, labels=["do-not-merge"])
-        await yard.sights.follow(GroupSeen(REPOSITORY, 10, "e" * 40))
-        assert "e" * 40 not in yard.github.statuses
-
-    async def test_who_may_go_on_meanwhile_stays_in_the_queue(self, yard: Yard) -> None:
-        await yard.board(1, merge_queue=True)
-        await yard.work()
-        await yard.changed(1, labels=["do-not-merge"])
-        await yard.changed(1, labels=[])
-        await yard.work()
-        assert (await yard.status(1), yard.github.pulls[10].in_merge_queue) == ("merging", True)
-        assert yard.github.calls["dequeue"] == 0

@@ -1,7 +1,4 @@
-"""Agents that stand still past their lease and then go on: what they write late counts for nothing.
-
-Memory has no writes yet that could come late.
-"""
+"""Agents that stand still past their lease and then go on: what they write late counts for nothing."""
 
 from __future__ import annotations
 
@@ -10,10 +7,16 @@ import signal
 import subprocess
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from rig.demo.follow import Event
 from rig.demo.stage import REPOSITORY
+from servers.kit.auth import SigningKey
+from servers.kit.client import tool_client
+from servers.kit.errors import Fenced
 from tests.mesh.watching import Watch, watched
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,6 +31,7 @@ class Frozen:
         self._watch = watch
         self.groups: list[int] = []
         self.runs: list[str] = []
+        self.claims: list[Event] = []
 
     async def freeze(self, issue: str, kind: str) -> None:
         """Stop the process that holds `issue`, with everything that it started."""
@@ -39,6 +43,7 @@ class Frozen:
         os.killpg(group, signal.SIGSTOP)
         self.groups.append(group)
         self.runs.append(event["data"].get("run", ""))
+        self.claims.append(event)
 
     def thaw(self) -> None:
         for group in self.groups:
@@ -79,6 +84,9 @@ async def test_whoever_stood_still_past_its_lease_writes_nothing_more() -> None:
             issues = {pull, answer, push, review}
             await watch.all_done(issues)
             before = await written(watch)
+            for claimed in frozen.claims:
+                await writes_too_late(watch, claimed)
+            assert await written(watch) == before
         finally:
             frozen.thaw()
         for issue in issues:
@@ -86,6 +94,22 @@ async def test_whoever_stood_still_past_its_lease_writes_nothing_more() -> None:
         assert await written(watch) == before
         for issue in issues:
             merged_under_its_fence(watch, issue, frozen.runs)
+
+
+async def writes_too_late(watch: Watch, claimed: Event) -> None:
+    """A memory and a comment under the claim that the agent believes to hold are refused."""
+    issue, held = claimed["issue"], claimed["data"]
+    key = SigningKey.load_or_create(Path(watch.stage.rig.said["token_file"]).with_name("signing-key.pem"))
+    token = key.issue(held["agent"], "review" if claimed["type"] == "REVIEW_ASSIGNED" else "dev", timedelta(hours=1))
+    about = {"rig/claim": {"issue": issue, "fence": held["fence"]}} | {
+        f"rig/{name}": held[name] for name in ("instance", "boot")
+    }
+    comment = {"repository": REPOSITORY, "number": int(issue.partition("#")[2]), "body": "Late.", "key": "late"}
+    memory = {"content": f"{issue} was written too late.", "kind": "learning", "repo": REPOSITORY}
+    for server, tool, arguments in (("github", "comment_on_issue", comment), ("memory", "write_memory", memory)):
+        async with tool_client(f"{watch.stage.url}/mcp/{server}", lambda: token) as client:
+            with pytest.raises(Fenced, match=r"[Ss]top"):
+                await client.call(tool, arguments, about)
 
 
 async def written(watch: Watch) -> tuple[object, ...]:

@@ -12,13 +12,14 @@ from rig.demo.stage import REPOSITORY
 from tests.mesh.watching import Watch, watched
 
 pytestmark = pytest.mark.timeout(300)
+SECONDS = 0.2  # so long takes each of the 60 turns that a run has, and more than one heartbeat all of them
 
 
 async def test_critical_work_goes_first_and_what_it_interrupted_goes_on_from_its_own_commit() -> None:
     async with watched(RIG_LEASE_SECONDS="6") as watch:
         waiting = f"{REPOSITORY}#{await watch.stage.file_issue(1)}"
         await watch.stage.model.fault(
-            "endless_tools", matching="Accept durations written like a clock", skip=3, times=400
+            "endless_tools", matching="Accept durations written like a clock", skip=3, times=400, seconds=SECONDS
         )
         await edited(watch, waiting)
         urgent = f"{REPOSITORY}#{await watch.stage.file_issue(2)}"
@@ -35,7 +36,7 @@ async def test_critical_work_goes_first_and_what_it_interrupted_goes_on_from_its
 async def test_an_agent_that_is_told_to_leave_saves_its_work_and_the_next_goes_on() -> None:
     async with watched(RIG_LEASE_SECONDS="6") as watch:
         issue = f"{REPOSITORY}#{await watch.stage.file_issue(1)}"
-        await watch.stage.model.fault("endless_tools", skip=3, times=400)
+        await watch.stage.model.fault("endless_tools", skip=3, times=400, seconds=SECONDS)
         await edited(watch, issue)
         pid = watch.pid("dev-e-python")
         assert pid is not None

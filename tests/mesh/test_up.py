@@ -37,7 +37,9 @@ async def test_a_person_sees_the_issue_on_the_page_and_by_the_command_and_all_en
     async with watched() as watch:
         stage = watch.stage
         assert "agent-ready" in (await rig(stage, "issues"))[1]
-        await stage.model.fault("endless_tools", times=400)  # the work is still under way when it is looked at
+        await stage.model.fault(
+            "endless_tools", times=400, seconds=0.5
+        )  # the work is still under way when it is looked at
         await stage.file_issue(0)
         await watch.next("WORK_STARTED")
         async with httpx2.AsyncClient(base_url=stage.url, trust_env=False) as http:

@@ -122,7 +122,7 @@ class MessagesApi(Scripted):
         return JSONResponse({"data": known, "has_more": False, **ends})
 
     async def _answer(self, request: Request, parsed: MessagesRequest, fault: Fault | None) -> Response:
-        if fault and fault.kind == "slow":
+        if fault and fault.seconds:
             await asyncio.sleep(fault.seconds)
         if fault and (refused := faults.refusal(fault)):
             raise refused

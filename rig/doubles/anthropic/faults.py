@@ -39,7 +39,7 @@ class Fault(BaseModel):
     skip: Annotated[int, Field(ge=0, description="How many matching calls pass unharmed first.")] = 0
     matching: Annotated[str, Field(description="Only requests whose body contains this text.")] = ""
     retry_after: Annotated[float, Field(ge=0, description="Seconds in the 429's retry-after header.")] = 0
-    seconds: Annotated[float, Field(ge=0, description="How long a slow answer takes.")] = 0
+    seconds: Annotated[float, Field(ge=0, description="How long the answer takes.")] = 0
 
 
 class Faults:

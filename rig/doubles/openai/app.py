@@ -39,7 +39,7 @@ class ResponsesApi(Scripted):
             return refused(error)
 
     async def _answer(self, parsed: ResponsesRequest, said: MessagesRequest, fault: Fault | None) -> Response:
-        if fault and fault.kind == "slow":
+        if fault and fault.seconds:
             await asyncio.sleep(fault.seconds)
         try:
             if fault and (refusal := faults.refusal(fault)):
