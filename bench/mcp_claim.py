@@ -27,7 +27,7 @@ from servers.kit.auth import SigningKey
 NAME = "mcp_claim"
 SENTENCE = "Claims through the MCP tool over HTTP with a token, 16 connections, each claim an event on the disk"
 CONNECTIONS = 16
-PER_SECOND = 2500  # more issues than any server here can hand out
+PER_SECOND = 4000  # more issues than any server here can hand out
 _instances = count(1)
 
 
