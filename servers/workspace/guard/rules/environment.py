@@ -136,7 +136,7 @@ def check(shell: Shell, env: dict[str, str]) -> None:
             number = name.removeprefix("GIT_CONFIG_KEY_")
             git_config.check(shell, value, env.get(f"GIT_CONFIG_VALUE_{number}", marks.VARIABLE))
         if name in shell.place.policy.fills["environment"] and value:
-            paths.check_write(shell, f"{value.rstrip('/')}/x")
+            paths.check_fill(shell, value)
         if name in STARTED and value and not marks.unknown(value) and name not in ("ENV",):
             shell.script(value)
 
@@ -149,7 +149,7 @@ def check_arguments(invocation: Invocation) -> None:
     """
     name = invocation.name
     for folder in invocation.option(*invocation.shell.place.policy.fills.get(versionless(name), ())):
-        paths.check_write(invocation.shell, f"{folder.rstrip('/')}/x")
+        paths.check_fill(invocation.shell, folder)
     if name in ("kubectl", "helm", "k9s", "ssh-keygen", "find"):
         return
     shows = name in READERS

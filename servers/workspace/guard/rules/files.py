@@ -94,7 +94,7 @@ def _archive(invocation: Invocation) -> None:
     """Where archives are unpacked to, and made."""
     for path in [*invocation.option("-C"), *invocation.option("--directory"), *invocation.option("-d")]:
         if invocation.name in ("unzip", "7z") or _unpacks(invocation.args):
-            paths.check_write(invocation.shell, path.rstrip("/") + "/x")
+            paths.check_fill(invocation.shell, path)
     if invocation.flag("-P", "--absolute-names") and _unpacks(invocation.args):
         raise Blocked("It unpacks to wherever the archive says. Unpack below the workspace.")
 

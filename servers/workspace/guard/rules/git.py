@@ -66,7 +66,7 @@ def _global(invocation: Invocation) -> list[str]:
             raise Blocked("--exec-path puts other programs under git. Use git as it is set up.")
         elif word.partition("=")[0] in ELSEWHERE:
             folder = word.partition("=")[2] or (args.pop(0) if args else "")
-            paths.check_write(shell, f"{folder.rstrip('/')}/x")
+            paths.check_fill(shell, folder)
         elif word in VALUES and args:
             args.pop(0)
     return args

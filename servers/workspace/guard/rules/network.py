@@ -163,7 +163,7 @@ def _wget(invocation: Invocation) -> str | None:
             paths.check_write(shell, path)
             shell.files[shell.absolute(path) or path] = marks.NETWORK
     for folder in [*invocation.option("-P"), *invocation.option("--directory-prefix")]:
-        paths.check_write(shell, folder.rstrip("/") + "/x")
+        paths.check_fill(shell, folder)
     for url in urls if not names else []:
         name = url.rstrip("/").rpartition("/")[2]
         shell.files[shell.absolute(name) or name] = marks.NETWORK

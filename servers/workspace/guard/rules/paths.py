@@ -79,6 +79,15 @@ def check_write(scope: Scope, path: str) -> None:
         raise Blocked(f"It writes {marks.shown(path)}, outside the workspace. Write below the workspace or /tmp.")
 
 
+def check_fill(scope: Scope, folder: str) -> None:
+    """A folder that a program fills may be written to, whatever it puts there.
+
+    Raises:
+        Blocked: It may not.
+    """
+    check_write(scope, f"{folder.rstrip('/')}/x")
+
+
 def check_read(scope: Scope, argument: str, shows: bool = False) -> None:
     """No credential is read.
 
