@@ -16,7 +16,7 @@ from conductor.merge.places import places_of
 from conductor.merge.train import Place
 from conductor.store.writer import connection_of
 from servers.kit.character import Character
-from servers.kit.database import Pool, load_queries
+from servers.kit.database import Connection, Pool, load_queries
 
 SQL = load_queries(Path(__file__).with_name("around.sql"))
 
@@ -84,10 +84,15 @@ def _listed(names: Mapping[str, Any] | set[str]) -> str:
     return ", ".join(sorted(names))
 
 
+async def pauses(connection: Connection) -> Sequence[Any]:
+    """Everything that is paused, the oldest first: scope, by whom, why and until when."""
+    return await connection.fetch(SQL["pauses"])
+
+
 async def around(pool: Pool, issues: Sequence[Issue], rules: Rules) -> Around:
     """What is around `issues` right now."""
     places = await places_of(pool, [issue.stream for issue in issues if issue.status == "merging"])
     async with connection_of(pool) as connection:
-        pauses = await connection.fetch(SQL["pauses"])
+        paused = await pauses(connection)
         busy = await connection.fetch(SQL["in_work"], list({issue.repository_id for issue in issues}))
-    return Around(rules, places, pauses, {row["repository_id"]: row["count"] for row in busy})
+    return Around(rules, places, paused, {row["repository_id"]: row["count"] for row in busy})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conductor import views
-from conductor.around import Rules
+from conductor.around import Rules, pauses
 from conductor.store.writer import connection_of
 from servers.kit.database import Pool, load_queries
 
@@ -22,10 +22,10 @@ async def compile_brain(pool: Pool, rules: Rules, repository: str | None = None)
     """
     issues = [one for one in await views.list_issues(pool, rules, repository, limit=500) if one.state not in ENDED]
     async with connection_of(pool) as connection:
-        pauses = await connection.fetch(SQL["pauses"])
+        paused = await pauses(connection)
         merged = await connection.fetch(SQL["merged"], repository, MOST)
     parts = [
-        _section("Paused", [f"{p['scope']} by {p['by']}: {p['reason'] or 'no reason given'}" for p in pauses]),
+        _section("Paused", [f"{p['scope']} by {p['by']}: {p['reason'] or 'no reason given'}" for p in paused]),
         _section("Waits for a person", [_line(one) for one in issues if one.state in FOR_PEOPLE]),
         _section("In work", [_line(one) for one in issues if one.state not in FOR_PEOPLE]),
         _section("Merged lately", [f"{m['repository']}#{m['number']} {_short(m['title'])}" for m in merged]),

@@ -1,7 +1,3 @@
--- :name pauses
--- What is paused.
-SELECT scope, by, reason FROM pauses ORDER BY since
-
 -- :name merged
 -- What was merged last, of one repository or all.
 SELECT repository, number, title FROM issues
