@@ -15,7 +15,8 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - once for each process, ten times a second
-            found += map(int, (PROC / str(pid) / "task" / thread / "children").read_text().split())
+            with suppress(OSError):  # a thread that ended hands its children to another
+                found += map(int, (PROC / str(pid) / "task" / thread / "children").read_text().split())
     return found
 
 
