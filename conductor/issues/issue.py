@@ -218,6 +218,13 @@ def offer(issue: Issue) -> Offer | None:
     return None
 
 
+def pull_off_train(issue: Issue) -> PullRequest | None:
+    """The open pull request of `issue`, unless it is merged or being merged."""
+    pull = issue.pull_request
+    over = pull is None or pull.closed or issue.merged is not None or issue.status == "merging"
+    return None if over else pull
+
+
 def in_work(issue: Issue) -> bool:
     """Whether `issue` counts against its repository's limit: somebody works on it, or its pull request is open."""
     if issue.holder is not None and issue.holder.kind != "verify":

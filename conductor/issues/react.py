@@ -8,7 +8,7 @@ from typing import Any
 
 from conductor import comments
 from conductor import events as e
-from conductor.issues.issue import Issue
+from conductor.issues.issue import Issue, pull_off_train
 from conductor.issues.words import waits_for
 from conductor.merge.train import lane_of
 
@@ -42,8 +42,7 @@ def react(event: e.Event, issue: Issue) -> list[Effect]:
 
 def _out_of_queue(event: e.Event, issue: Issue) -> list[Effect]:
     """What may not be merged any more leaves GitHub's own queue too; a new head does so by itself."""
-    pull = issue.pull_request
-    if type(event) not in STOPS or pull is None or pull.closed or issue.merged or issue.status == "merging":
+    if type(event) not in STOPS or pull_off_train(issue) is None:
         return []
     if isinstance(event, e.ReviewDisputed) and event.fence is not None:
         return []  # an agent reviews nothing that merges
@@ -61,8 +60,8 @@ def _pushed(event: e.PrCreated | e.PrUpdated, issue: Issue) -> list[Effect]:
 
 def _said(issue: Issue) -> list[Effect]:
     """The commit's status says what the issue waits for now; in the train `tell_place` does, with the place."""
-    pull = issue.pull_request
-    if pull is None or pull.closed or issue.merged is not None or issue.status == "merging":
+    pull = pull_off_train(issue)
+    if pull is None:
         return []
     status = {"head": pull.head, "state": "pending", "description": comments.waiting(waits_for(issue))}
     return [Effect("set_status", issue.stream, status)]

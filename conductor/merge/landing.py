@@ -11,7 +11,7 @@ from conductor.effects.lanes import Due, Later
 from conductor.handler import handle
 from conductor.intake.look import look
 from conductor.issues import commands as c
-from conductor.issues.issue import Issue
+from conductor.issues.issue import Issue, pull_off_train
 from conductor.merge import train as t
 from conductor.merge.places import places_of
 from conductor.merge.rollout import plan_of
@@ -49,10 +49,8 @@ async def merge(hands: Hands, due: Due, issue: Issue) -> Later | None:
 
 async def dequeue(hands: Hands, due: Due, issue: Issue) -> None:
     """Take out of GitHub's own queue what the gate does not let through any more; elsewhere nothing happens."""
-    pull = issue.pull_request
-    if pull is None or pull.closed or issue.merged or issue.status == "merging":
-        return
-    await hands.github.dequeue(issue.repository, pull.number)
+    if pull := pull_off_train(issue):
+        await hands.github.dequeue(issue.repository, pull.number)
 
 
 def _rides(issue: Issue, head: str) -> bool:
